@@ -1,0 +1,29 @@
+"""What every page knows about the signed-in person: his roles, and the navigation that they open."""
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.access import has_permission, roles_of
+from apps.accounts.policy import Permission, Role
+
+# (permission, URL name, label, icon)
+NAVIGATION = (
+    (Permission.VIEW_PATIENTS, "patients:list", _("Patients"), "users"),
+    (Permission.VIEW_DASHBOARD, "analytics:dashboard", _("Dashboard"), "chart"),
+    (Permission.VIEW_EXPERIMENTS, "experiments:list", _("Experiments"), "flask"),
+    (Permission.MANAGE_ACCOUNTS, "accounts:list", _("Accounts"), "settings"),
+)
+
+
+def actor(request: HttpRequest) -> dict[str, object]:
+    """Return the actor's role labels and navigation items."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"actor_roles": [], "nav_items": []}
+    items = []
+    for permission, name, label, icon in NAVIGATION:
+        if has_permission(user, permission):
+            url = reverse(name)
+            items.append({"url": url, "label": label, "icon": icon, "active": request.path.startswith(url)})
+    return {"actor_roles": [Role(role).label for role in roles_of(user)], "nav_items": items}

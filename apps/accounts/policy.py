@@ -1,0 +1,63 @@
+"""Who may do what: the nine roles, the permissions, and the one matrix that joins them."""
+
+from enum import StrEnum
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    COORDINATOR = "coordinator", _("Coordinator")
+    ANNOTATOR = "annotator", _("Annotator")
+    REVIEWER = "reviewer", _("Reviewer")
+    ASSESSOR = "assessor", _("Outcome assessor")
+    DATA_MANAGER = "data_manager", _("Data manager")
+    PI = "pi", _("Principal investigator")
+    SCIENTIST = "scientist", _("Scientist")
+    MONITOR = "monitor", _("Monitor")
+    ADMINISTRATOR = "administrator", _("Administrator")
+
+
+class Permission(StrEnum):
+    VIEW_PATIENTS = "view_patients"
+    ENROLL = "enroll"
+    VIEW_CRF = "view_crf"
+    ENTER_CRF = "enter_crf"
+    ENTER_OUTCOME = "enter_outcome"
+    VIEW_IMAGING = "view_imaging"
+    UPLOAD_CT = "upload_ct"
+    UPLOAD_MASK = "upload_mask"
+    VIEW_SCORES = "view_scores"
+    VIEW_PREDICTIONS = "view_predictions"
+    VIEW_DASHBOARD = "view_dashboard"
+    VIEW_EXPERIMENTS = "view_experiments"
+    RUN_EXPERIMENTS = "run_experiments"
+    VIEW_AUDIT = "view_audit"
+    MANAGE_ACCOUNTS = "manage_accounts"
+
+
+P = Permission
+_READ = frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_IMAGING})
+_PROGNOSIS = frozenset({P.VIEW_SCORES, P.VIEW_PREDICTIONS})
+
+# The outcome assessor is blinded: no score, no prediction, no dashboard. The scientist works with pseudonymous
+# cohort data and never opens a patient. The administrator sees accounts and no clinical data.
+MATRIX: dict[Role, frozenset[Permission]] = {
+    Role.COORDINATOR: _READ | _PROGNOSIS | {P.ENROLL, P.ENTER_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.UPLOAD_MASK},
+    Role.ANNOTATOR: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
+    Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
+    Role.ASSESSOR: frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_IMAGING, P.ENTER_OUTCOME}),
+    Role.DATA_MANAGER: _READ | _PROGNOSIS | {P.ENTER_CRF, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT},
+    Role.PI: _READ | _PROGNOSIS | {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT},
+    Role.SCIENTIST: frozenset({P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.RUN_EXPERIMENTS}),
+    Role.MONITOR: _READ | {P.VIEW_AUDIT},
+    Role.ADMINISTRATOR: frozenset({P.MANAGE_ACCOUNTS}),
+}
+
+# These roles belong to one center; the others may be given for one center or for all.
+CENTER_ROLES = frozenset({Role.COORDINATOR})
+
+
+def roles_with(permission: Permission) -> list[Role]:
+    """Return the roles that hold a permission."""
+    return [role for role, granted in MATRIX.items() if permission in granted]

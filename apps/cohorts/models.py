@@ -1,0 +1,27 @@
+"""Snapshots: the frozen cohort that every analysis and every training run names."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Snapshot(models.Model):
+    """An immutable table of patients (Parquet in the store), known by its SHA-256."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    file = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    dictionary_version = models.CharField(max_length=20)
+    patient_count = models.PositiveIntegerField()
+    included_count = models.PositiveIntegerField()
+    # {reason: number of patients}
+    exclusions = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"snapshot {self.digest[:12]}"

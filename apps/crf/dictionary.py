@@ -1,0 +1,236 @@
+"""The data dictionary: every variable of the case report form, defined once in a versioned file.
+
+Forms, checks, scores, model inputs, Table 1 and the API read what they need from here; nothing names a variable again.
+"""
+
+from datetime import date
+from enum import StrEnum
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from django.utils.translation import get_language
+from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from apps.crf.conditions import Condition, OneOf, Value, parse_condition
+from apps.crf.dictionary_checks import check_dictionary, check_variable
+
+FOLDER = Path(__file__).parent / "dictionaries"
+CURRENT = "ich-1"
+TODAY = "today"
+_CONFIG = ConfigDict(extra="forbid", strict=False)
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+Bound = Annotated[date | float, Field(union_mode="left_to_right")]
+ConditionField = Annotated[
+    Condition, PlainValidator(parse_condition), PlainSerializer(lambda condition: condition.as_data(), dict[str, Any])
+]
+# Taken as they stand in the file: pydantic would otherwise read the number 1 as true or the word "1" as a number.
+Scalar = Annotated[bool | int | str, Field(union_mode="smart", strict=True)]
+
+
+class DictionaryError(Exception):
+    """The dictionary file is wrong; the sentence says where. A fault of the installation, never of a user's input."""
+
+
+class VariableType(StrEnum):
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    YESNO = "yesno"
+    CHOICE = "choice"
+    DATE = "date"
+    TEXT = "text"
+
+
+class Level(StrEnum):
+    """Hard: a value that breaks it is refused. Soft: it is stored, and shown as to be checked."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class TableOne(StrEnum):
+    MEDIAN_IQR = "median_iqr"
+    COUNT_PCT = "count_pct"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Text:
+    """A text in each language of the platform; as a string, the one of the reader."""
+
+    en: str
+    zh_hans: Annotated[str, Field(alias="zh-Hans")]
+
+    def __str__(self) -> str:
+        return self.zh_hans if (get_language() or "").lower().startswith("zh") else self.en
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Choice:
+    value: Annotated[int | str, Field(strict=True)]
+    label: Text
+
+    def __str__(self) -> str:
+        """Grades of a scale show their number too, since papers count some scales in opposite directions."""
+        return f"{self.value} \N{EN DASH} {self.label}" if isinstance(self.value, int) else str(self.label)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Range:
+    """Bounds, both included; `today` as the upper bound of a date."""
+
+    low: Bound
+    high: Bound | Literal["today"]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Pattern:
+    """What a text must look like, and the sentence for one that does not."""
+
+    regex: str
+    sentence: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Variable:
+    """One variable and all its roles."""
+
+    name: Name
+    label: Text
+    type: VariableType
+    unit: Text | None = None
+    help: Text | None = None
+    range: Range | None = None
+    # Values outside are stored, with a warning.
+    usual: Range | None = None
+    decimals: Annotated[int, Field(ge=1, le=6)] = 1
+    max_length: Annotated[int, Field(ge=1, le=500)] = 200
+    pattern: Pattern | None = None
+    choices: tuple[Choice, ...] = ()
+    show_if: ConditionField | None = None
+    required: bool = True
+    double_entry: bool = True
+    # Written only by who may enter outcomes, so that the assessor can stay blinded.
+    outcome: bool = False
+    # The choices that count as a poor outcome; on one variable of the dictionary.
+    poor_outcome: tuple[int, ...] = ()
+    # Place among the clinical inputs of the fusion model.
+    model_feature: Annotated[int, Field(ge=1)] | None = None
+    table_one: TableOne | None = None
+    # Name of an input of ml.scores -> how its value follows: "value" as it is, or a value for each choice.
+    score_inputs: dict[str, Literal["value"] | dict[str | int, Scalar]] = Field(default_factory=dict)
+    # Place among the columns of the patient list.
+    list_column: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_variable(self)
+        return self
+
+    def choice(self, value: Value) -> Choice | None:
+        return next((choice for choice in self.choices if choice.value == value), None)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Section:
+    name: Name
+    label: Text
+    variables: Annotated[tuple[Variable, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Rule:
+    """A check across variables: what it forbids, and the sentence for who entered it."""
+
+    name: Name
+    level: Level
+    forbid: ConditionField
+    sentence: Text
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        return self.forbid.variables()
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Dictionary:
+    name: Name
+    version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,19}$")]
+    title: Text
+    sections: Annotated[tuple[Section, ...], Field(min_length=1)]
+    rules: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_dictionary(self)
+        return self
+
+    @cached_property
+    def variables(self) -> dict[str, Variable]:
+        """All variables by name, in the order of the form."""
+        return {variable.name: variable for section in self.sections for variable in section.variables}
+
+    @cached_property
+    def features(self) -> tuple[Variable, ...]:
+        """The clinical inputs of the model, in the model's order."""
+        chosen = [variable for variable in self.variables.values() if variable.model_feature is not None]
+        return tuple(sorted(chosen, key=lambda variable: variable.model_feature or 0))
+
+    @cached_property
+    def list_columns(self) -> tuple[Variable, ...]:
+        chosen = [variable for variable in self.variables.values() if variable.list_column is not None]
+        return tuple(sorted(chosen, key=lambda variable: variable.list_column or 0))
+
+    @cached_property
+    def primary_outcome(self) -> Variable:
+        """The variable that says whether the outcome is poor."""
+        return next(variable for variable in self.variables.values() if variable.poor_outcome)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the dictionary as JSON types."""
+        data: dict[str, Any] = _ADAPTER.dump_python(self, mode="json", by_alias=True, exclude_none=True)
+        return data
+
+
+_ADAPTER = TypeAdapter(Dictionary)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that refuses a key given twice; the plain loader silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key}' is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def parse_dictionary(text: str) -> Dictionary:
+    """Read and check the text of a dictionary file.
+
+    Raises DictionaryError with the place and the reason of the first fault.
+    """
+    try:
+        # A subclass of SafeLoader: builds plain types only.
+        return _ADAPTER.validate_python(yaml.load(text, Loader=_StrictLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        raise DictionaryError(f"The dictionary is not valid YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise DictionaryError(f"The dictionary is wrong at {place}: {first['msg']}.") from error
+
+
+@cache
+def load_dictionary(name: str = CURRENT) -> Dictionary:
+    """Return a dictionary of the folder `dictionaries`, read and checked once a process."""
+    return parse_dictionary((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+__all__ = ["CURRENT", "TODAY", "Choice", "Dictionary", "DictionaryError", "Level", "OneOf", "Rule", "Section", "Text",
+           "Variable", "VariableType", "load_dictionary", "parse_dictionary"]  # fmt: skip

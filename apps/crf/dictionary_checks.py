@@ -1,0 +1,157 @@
+"""What must hold in a data dictionary beyond the types of its fields. Each fault is a ValueError that says what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from apps.crf.conditions import Compare, Condition, Group, OneOf
+from ml.scores import INPUTS, InputKind
+
+if TYPE_CHECKING:
+    from apps.crf.dictionary import Dictionary, Range, Variable
+
+# Names of the form's own fields in the browser.
+RESERVED = frozenset({"version", "reason", "csrfmiddlewaretoken"})
+_NUMBERS = ("integer", "decimal")
+
+
+def check_variable(variable: Variable) -> None:
+    """Check one variable by itself."""
+    if variable.name in RESERVED:
+        raise ValueError(f"'{variable.name}' is a reserved name")
+    _check_choices(variable)
+    _check_ranges(variable)
+    _check_pattern(variable)
+    _check_score_inputs(variable)
+
+
+def _check_choices(variable: Variable) -> None:
+    if (variable.type == "choice") != bool(variable.choices):
+        raise ValueError(f"{variable.name}: a choice, and only a choice, has choices")
+    _once((str(choice.value) for choice in variable.choices), f"the choices of {variable.name}")
+    unknown = set(variable.poor_outcome) - {choice.value for choice in variable.choices}
+    if unknown:
+        raise ValueError(f"{variable.name}: poor_outcome names values that are no choices: {sorted(unknown)}")
+
+
+def _check_ranges(variable: Variable) -> None:
+    if variable.range is None and variable.type in (*_NUMBERS, "date"):
+        raise ValueError(f"{variable.name}: a {variable.type} needs a range")
+    for bounds in (variable.range, variable.usual):
+        if bounds is not None:
+            _check_bounds(variable, bounds)
+
+
+def _check_bounds(variable: Variable, bounds: Range) -> None:
+    if variable.type not in (*_NUMBERS, "date"):
+        raise ValueError(f"{variable.name}: a {variable.type} has no range")
+    expected = date if variable.type == "date" else float
+    ends = [bounds.low] if bounds.high == "today" and expected is date else [bounds.low, bounds.high]
+    if not all(isinstance(end, expected) for end in ends):
+        raise ValueError(f"{variable.name}: the bounds of a {variable.type} must be of its type")
+    if ends[0] > ends[-1]:  # type: ignore[operator]
+        raise ValueError(f"{variable.name}: the lower bound lies above the upper one")
+
+
+def _check_pattern(variable: Variable) -> None:
+    if variable.pattern is None:
+        return
+    if variable.type != "text":
+        raise ValueError(f"{variable.name}: only a text has a pattern")
+    try:
+        re.compile(variable.pattern.regex)
+    except re.error as error:
+        raise ValueError(f"{variable.name}: the pattern is no regular expression ({error})") from error
+
+
+def _check_score_inputs(variable: Variable) -> None:
+    for name, mapping in variable.score_inputs.items():
+        if name not in INPUTS:
+            raise ValueError(f"{variable.name}: no clinical score has an input '{name}'")
+        if mapping == "value":
+            if (variable.type == "yesno") != (INPUTS[name].kind is InputKind.BOOLEAN) or variable.type == "choice":
+                raise ValueError(f"{variable.name}: its type does not fit the score input '{name}'")
+            continue
+        if set(mapping) != {choice.value for choice in variable.choices}:
+            raise ValueError(f"{variable.name}: the score input '{name}' needs a value for each choice, and no others")
+        allowed = INPUTS[name].choices or (True, False)
+        if any(value not in allowed for value in mapping.values()):
+            raise ValueError(f"{variable.name}: the score input '{name}' takes one of {list(allowed)}")
+
+
+def check_dictionary(dictionary: Dictionary) -> None:
+    """Check what the variables and rules say about each other."""
+    variables = [variable for section in dictionary.sections for variable in section.variables]
+    _once((variable.name for variable in variables), "the variables")
+    _once((section.name for section in dictionary.sections), "the sections")
+    _once((rule.name for rule in dictionary.rules), "the rules")
+    _once((name for variable in variables for name in variable.score_inputs), "the score inputs")
+    _check_numbering([v.model_feature for v in variables if v.model_feature], "model_feature")
+    _check_numbering([v.list_column for v in variables if v.list_column], "list_column")
+    if sum(bool(variable.poor_outcome) for variable in variables) != 1:
+        raise ValueError("one variable, and only one, says what a poor outcome is (poor_outcome)")
+    _check_branches(variables)
+    known = {variable.name: variable for variable in variables}
+    for rule in dictionary.rules:
+        _check_condition(rule.forbid, known, f"rule {rule.name}")
+
+
+def _once(names: Iterable[str], what: str) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise ValueError(f"given twice among {what}: {', '.join(twice)}")
+
+
+def _check_numbering(numbers: list[int], role: str) -> None:
+    if sorted(numbers) != list(range(1, len(numbers) + 1)):
+        raise ValueError(f"{role} must count 1, 2, 3, ... without gap or repetition")
+
+
+def _check_branches(variables: list[Variable]) -> None:
+    """A branch looks only at variables above it (so there are no circles) and of the same writers."""
+    above: dict[str, Variable] = {}
+    for variable in variables:
+        if variable.show_if is not None:
+            where = f"show_if of {variable.name}"
+            _check_condition(variable.show_if, above, where)
+            # Otherwise one person's save would clear a value that only another may write.
+            if any(above[name].outcome != variable.outcome for name in variable.show_if.variables()):
+                raise ValueError(f"{where}: outcome and other variables can't depend on each other")
+        above[variable.name] = variable
+
+
+def _check_condition(condition: Condition, known: dict[str, Variable], where: str) -> None:
+    missing = [name for name in condition.variables() if name not in known]
+    if missing:
+        raise ValueError(f"{where}: unknown here (a branch can only name variables above it): {', '.join(missing)}")
+    if isinstance(condition, Group):
+        for part in condition.parts:
+            _check_condition(part, known, where)
+    elif isinstance(condition, OneOf):
+        _check_one_of(condition, known[condition.variable], where)
+    else:
+        _check_compare(condition, known, where)
+
+
+def _check_one_of(condition: OneOf, variable: Variable, where: str) -> None:
+    possible: list[bool | int | str] = [choice.value for choice in variable.choices]
+    if variable.type == "yesno":
+        possible = [True, False]
+    if any(not any(type(v) is type(p) and v == p for p in possible) for v in condition.values):
+        raise ValueError(f"{where}: {variable.name} takes one of {possible}")
+
+
+def _check_compare(condition: Compare, known: dict[str, Variable], where: str) -> None:
+    kinds = [known[name].type for name in condition.variables()]
+    numeric = [kind in _NUMBERS or _is_scale(known[name]) for kind, name in zip(kinds, condition.variables(), strict=True)]
+    dates = condition.other is not None and all(kind == "date" for kind in kinds)
+    if not (all(numeric) or dates):
+        raise ValueError(f"{where}: only numbers with numbers, or dates with dates, can be compared")
+
+
+def _is_scale(variable: Variable) -> bool:
+    return bool(variable.choices) and all(isinstance(choice.value, int) for choice in variable.choices)

@@ -1,0 +1,6 @@
+"""Addresses of the crf pages."""
+
+from django.urls import URLPattern
+
+app_name = "crf"
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,71 @@
+"""Pages of the CT: upload, slices, and the state of its preprocessing."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.accounts.policy import Permission
+from apps.core.uploads import uploaded_files
+from apps.imaging import services
+from apps.imaging.archive import unpack
+from apps.imaging.selectors import access_series
+from apps.imaging.slices import render_slice
+from apps.patients.selectors import access_patient
+
+
+@require_POST
+def upload(request: HttpRequest, study_id: str) -> HttpResponse:
+    """Take a ZIP or the files of one series."""
+    patient = access_patient(request.user, study_id, Permission.UPLOAD_CT)
+    files = unpack(uploaded_files(request, "files"))
+    services.receive_series(actor=request.user, patient=patient, files=files)  # type: ignore[arg-type]
+    messages.success(request, _("The CT was received; identity was removed before it was stored."))
+    url = reverse("patients:detail", args=[study_id]) + "#ct"
+    if not request.accepts("text/html"):
+        return JsonResponse({"location": url}, status=201)
+    return redirect(url)
+
+
+@require_GET
+def slice_png(request: HttpRequest, study_id: str, series_id: int, index: int) -> HttpResponse:
+    """Send one slice as a PNG."""
+    series = access_series(request.user, study_id, series_id)
+    overlay = request.GET.get("overlay") == "1"
+    png = render_slice(series, index, window=request.GET.get("window", "brain"), overlay=overlay)
+    if png is None:
+        raise Http404
+    response = HttpResponse(png, content_type="image/png")
+    # A slice never changes; its mask may, so a picture with outline is asked for again.
+    response["Cache-Control"] = "private, no-cache" if overlay else "private, max-age=86400"
+    return response
+
+
+@require_GET
+def status(request: HttpRequest, study_id: str, series_id: int) -> HttpResponse:
+    """Send the job's fragment; once the job has ended the page is loaded anew, with what it brought."""
+    series = access_series(request.user, study_id, series_id)
+    response = render(request, "partials/job.html", job_context(series))
+    if series.job is not None and not series.job.is_active:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+def retry(request: HttpRequest, study_id: str, series_id: int) -> HttpResponse:
+    """Queue a failed preprocessing again."""
+    series = access_series(request.user, study_id, series_id)
+    services.retry_preparation(actor=request.user, series=series)  # type: ignore[arg-type]
+    return redirect(reverse("patients:detail", args=[study_id]) + "#ct")
+
+
+def job_context(series) -> dict[str, object]:  # type: ignore[no-untyped-def]
+    """Return what partials/job.html needs."""
+    arguments = [series.patient.study_id, series.pk]
+    return {
+        "job": series.job,
+        "job_url": reverse("imaging:status", args=arguments),
+        "retry_url": reverse("imaging:retry", args=arguments),
+    }

@@ -1,0 +1,103 @@
+"""The patient list: which columns, filters and order an actor gets, and one page of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.access import Actor, centers_with, has_permission
+from apps.accounts.policy import Permission
+from apps.patients import page as parts
+from apps.patients.models import Patient
+from apps.patients.selectors import patients_visible_to
+
+PAGE_SIZE = 25
+BASE_SORTS = {"study_id": "study_id", "enrolled": "enrolled_at"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A filter as the page shows it."""
+
+    key: str
+    title: Any
+    choices: list[tuple[str, Any]]
+    chosen: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of the list."""
+
+    page: Page[Patient]
+    columns: list[parts.Column]
+    rows: list[tuple[Patient, list[tuple[parts.Column, Any]]]]
+    filters: list[Choice]
+    search: str
+    sort: str
+    total: int
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.search) or any(choice.chosen for choice in self.filters)
+
+
+def list_patients(actor: Actor, query: QueryDict) -> Listing:
+    """Return the page of patients that a query string asks for; unknown values are left out, never an error."""
+    visible = patients_visible_to(actor)
+    columns = sorted(
+        (c for c in parts.columns.values() if has_permission(actor, c.permission)), key=lambda column: column.order
+    )
+    patients, search = _search(visible, query)
+    patients, filters = _filter(actor, patients, query)
+    patients, sort = _sort(patients, columns, query.get("sort", ""))
+    page = Paginator(patients, PAGE_SIZE).get_page(query.get("page"))
+    found = list(page.object_list)
+    loaded = [(column, column.load(found)) for column in columns]
+    rows = [(patient, [(column, values.get(patient.pk)) for column, values in loaded]) for patient in found]
+    return Listing(page, columns, rows, filters, search, sort, visible.count())
+
+
+def _search(patients: QuerySet[Patient], query: QueryDict) -> tuple[QuerySet[Patient], str]:
+    search = query.get("q", "").strip()[:40].replace("\x00", "")
+    return (patients.filter(study_id__icontains=search) if search else patients), search
+
+
+def _filter(actor: Actor, patients: QuerySet[Patient], query: QueryDict) -> tuple[QuerySet[Patient], list[Choice]]:
+    shown = []
+    codes = [(center.code, f"{center.code} · {center.name}") for center in centers_with(actor, Permission.VIEW_PATIENTS)]
+    chosen = query.get("center", "")
+    if len(codes) > 1:
+        chosen = chosen if chosen in dict(codes) else ""
+        shown.append(Choice("center", _("Center"), list(codes), chosen))
+        if chosen:
+            patients = patients.filter(center__code=chosen)
+    for part in sorted(parts.filters.values(), key=lambda part: part.order):
+        if not has_permission(actor, part.permission):
+            continue
+        choices = part.choices()
+        value = query.get(part.key, "")
+        value = value if value in dict(choices) else ""
+        shown.append(Choice(part.key, part.title, list(choices), value))
+        if value:
+            patients = part.apply(patients, value)
+    return patients, shown
+
+
+def _sort(patients: QuerySet[Patient], columns: list[parts.Column], wanted: str) -> tuple[QuerySet[Patient], str]:
+    name = wanted.removeprefix("-")
+    sortable = {column.key: column for column in columns if column.sort}
+    if name in sortable:
+        column = sortable[name]
+        if column.annotate is not None:
+            patients = column.annotate(patients)
+        expression = column.sort
+    elif name in BASE_SORTS:
+        expression = BASE_SORTS[name]
+    else:
+        return patients.order_by("study_id"), "study_id"
+    # The study id breaks ties, so that no patient moves between pages.
+    return patients.order_by(("-" if wanted.startswith("-") else "") + expression, "study_id"), wanted

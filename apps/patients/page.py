@@ -1,0 +1,71 @@
+"""The patient page and the patient list are made of parts that later apps add (CRF, CT, mask, prognosis).
+
+This keeps the direction of imports: `patients` knows none of them, and each registers itself in its AppConfig.ready.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import Promise
+
+from apps.accounts.policy import Permission
+from apps.patients.models import Patient
+
+
+@dataclass(frozen=True)
+class Section:
+    """One card of the patient page, left out for an actor without the permission."""
+
+    key: str
+    order: int
+    title: str | Promise
+    permission: Permission
+    template: str
+    context: Callable[[HttpRequest, Patient], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the patient list.
+
+    `load` gets the patients of one page and returns {patient pk: value}, so that a page costs one query a column.
+    `sort` names a database expression that `annotate` (if any) has made available.
+    """
+
+    key: str
+    order: int
+    title: str | Promise
+    permission: Permission
+    load: Callable[[list[Patient]], dict[int, Any]]
+    unit: str | Promise = ""
+    template: str = ""
+    sort: str = ""
+    annotate: Callable[[QuerySet[Patient]], QuerySet[Patient]] | None = None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One choice above the patient list: `apply` narrows the patients to those with the chosen value."""
+
+    key: str
+    order: int
+    title: str | Promise
+    permission: Permission
+    choices: Callable[[], list[tuple[str, str | Promise]]]
+    apply: Callable[[QuerySet[Patient], str], QuerySet[Patient]]
+
+
+sections: dict[str, Section] = {}
+columns: dict[str, Column] = {}
+filters: dict[str, Filter] = {}
+
+
+def register(part: Section | Column | Filter) -> None:
+    """Add a part; the same key twice is a programming error."""
+    registry: dict[str, Any] = {Section: sections, Column: columns, Filter: filters}[type(part)]
+    if part.key in registry:
+        raise ValueError(f"The patient page has a part {part.key!r} already.")
+    registry[part.key] = part

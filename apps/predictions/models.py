@@ -1,0 +1,34 @@
+"""Predictions for patients who were not in the training data, each with what it was computed from."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+
+class Prediction(models.Model):
+    """The probability of a poor outcome (GOS 1-3) at discharge, from the mean of the fold models."""
+
+    patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="predictions")
+    experiment = models.ForeignKey("experiments.Experiment", on_delete=models.PROTECT, related_name="predictions")
+    series = models.ForeignKey("imaging.Series", on_delete=models.PROTECT, related_name="predictions")
+    form_version = models.PositiveIntegerField()
+    job = models.OneToOneField("core.Job", on_delete=models.PROTECT, null=True, related_name="prediction")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    # Empty until the worker has computed it.
+    arm = models.CharField(max_length=20, blank=True)
+    probability = models.FloatField(null=True)
+    per_fold = models.JSONField(default=list)
+    gate_mean = models.FloatField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["patient", "experiment", "series", "form_version"], name="prediction_once_an_input"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"prediction {self.pk}"

@@ -1,0 +1,4 @@
+import { mountIslands } from "../mount";
+import { startFigure } from "./view/figure";
+
+mountIslands("figure", startFigure);

@@ -1,0 +1,14 @@
+import { startConfirm } from "./view/confirm";
+import { startHtmx } from "./view/htmx";
+import { startButtons, startMenus } from "./view/menus";
+import { startShortcuts } from "./view/shortcuts";
+import { startTheme } from "./view/theme";
+import { startToasts } from "./view/toast";
+
+startTheme();
+startMenus();
+startButtons();
+startConfirm();
+startShortcuts();
+startToasts();
+startHtmx();

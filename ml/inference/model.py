@@ -1,0 +1,208 @@
+"""The fold models of a run as one model: the mean of their probabilities."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ml.errors import MLError
+from ml.training.arms import build_net, forward, place
+from ml.training.checkpoints import Weights, load_weights
+from ml.training.config import Arm
+from ml.training.files import file_sha256
+from ml.training.manifest import ClinicalValue
+from ml.training.model_card import ModelCard, WeightFile
+
+Image = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """P(poor outcome) of one patient.
+
+    Attributes
+    ----------
+    probability
+        Mean of ``per_fold``.
+    per_fold
+        What each fold's model says, in the order of the folds.
+    arm
+        The arm that was used.
+    gate_mean
+        Of the fusion arm: mean of the gate over hidden units and folds, 0 (clinical record alone) to 1 (image alone).
+    imputed
+        Features whose value was missing and was filled in from the training patients.
+    missing
+        Missing values for which the fusion arm was not used.
+    seconds
+        Time in the networks.
+    """
+
+    probability: float
+    per_fold: tuple[float, ...]
+    arm: Arm
+    gate_mean: float | None
+    imputed: tuple[str, ...]
+    missing: tuple[str, ...]
+    seconds: float
+
+
+class Model:
+    """A trained model; made by :func:`load_model`."""
+
+    def __init__(self, run_dir: Path, card: ModelCard, device: torch.device) -> None:
+        self.card = card
+        self._run_dir = run_dir
+        self._device = device
+        self._members: dict[Arm, list[_Member]] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 that names the model: features, configuration, cohort snapshot and all weights."""
+        return self.card.digest
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that were trained."""
+        return self.card.config.arms
+
+    def missing(self, clinical: Mapping[str, ClinicalValue]) -> tuple[str, ...]:
+        """Name the features whose value a record lacks; keys that are no features are ignored."""
+        return tuple(feature.name for feature in self.card.features if clinical.get(feature.name) is None)
+
+    def predict(
+        self,
+        image: Image,
+        clinical: Mapping[str, ClinicalValue] | None = None,
+        *,
+        arm: Arm | None = None,
+        may_impute: Collection[str] = (),
+    ) -> Prediction:
+        """Predict the outcome of one patient; the same input gives the same number.
+
+        Parameters
+        ----------
+        image
+            ``preprocess(volume).image``: (80, 192, 192) as (z, y, x), values 0..1; or already of the model's own size.
+        clinical
+            Values by feature name, None where missing.
+        arm
+            Which arm to use. By default the fusion arm where ``clinical`` is given and lacks nothing but what
+            ``may_impute`` names, else the imaging arm.
+        may_impute
+            Names of features that may be filled in from the training patients.
+
+        Raises
+        ------
+        MLError
+            ``bad_image``; ``bad_clinical_value``; ``clinical_missing``: the fusion arm was asked for and lacks a value;
+            ``no_arm``: the arm was not trained.
+        """
+        record = clinical or {}
+        absent = self.missing(record)
+        refused = tuple(name for name in absent if name not in may_impute)
+        chosen = arm or self._default_arm(clinical, refused)
+        if chosen not in self.arms:
+            raise MLError("no_arm", f"This model has no {chosen} arm; choose another model or arm.")
+        if chosen == "fusion" and refused:
+            raise MLError("clinical_missing", f"The fusion model needs {', '.join(refused)}; complete the form.")
+        tensor = self._prepare(image)
+        members = self._load(chosen)
+        start = time.perf_counter()
+        outputs = [member.predict(tensor, record) for member in members]
+        seconds = time.perf_counter() - start
+        per_fold = tuple(probability for probability, _ in outputs)
+        gates = [gate for _, gate in outputs if gate is not None]
+        return Prediction(
+            probability=float(np.mean(per_fold)),
+            per_fold=per_fold,
+            arm=chosen,
+            gate_mean=float(np.mean(gates)) if gates else None,
+            imputed=absent if chosen == "fusion" else (),
+            missing=refused if chosen == "imaging" and clinical is not None else (),
+            seconds=seconds,
+        )
+
+    def _default_arm(self, clinical: Mapping[str, ClinicalValue] | None, refused: Collection[str]) -> Arm:
+        if "imaging" not in self.arms:
+            return "fusion"
+        return "fusion" if clinical is not None and not refused and "fusion" in self.arms else "imaging"
+
+    def _prepare(self, image: Image) -> Tensor:
+        array = np.asarray(image)
+        if array.ndim != 3 or not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+            raise MLError("bad_image", "The image must be a preprocessed one: (z, y, x), finite numbers 0..1.")
+        if array.shape != self.card.config.image_shape:
+            from ml.preprocessing import resize
+
+            array = resize(array.astype(np.float32), self.card.config.image_shape)
+        # Training reads its images through float16 as well; without this the same patient would differ in the sixth digit.
+        tensor = torch.from_numpy(array.astype(np.float16)).float()[None, None].to(self._device)
+        return tensor.contiguous(memory_format=torch.channels_last_3d)
+
+    def _load(self, arm: Arm) -> "list[_Member]":
+        if arm not in self._members:
+            files = sorted((file for file in self.card.weights if file.arm == arm), key=lambda file: file.fold)
+            self._members[arm] = [_member(self._run_dir, file, self._device) for file in files]
+        return self._members[arm]
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One fold's network with its own encoder."""
+
+    net: nn.Module
+    weights: Weights
+    device: torch.device
+
+    @torch.inference_mode()
+    def predict(self, image: Tensor, record: Mapping[str, ClinicalValue]) -> tuple[float, float | None]:
+        clinical = torch.from_numpy(self.weights.encoder.transform([record])).to(self.device)
+        logits, gate = forward(self.net, image, clinical)
+        probability = float(torch.sigmoid(logits.double() - self.weights.logit_shift))
+        return probability, None if gate is None else float(gate.mean())
+
+
+def _member(run_dir: Path, file: WeightFile, device: torch.device) -> _Member:
+    weights = load_weights(run_dir / file.path, file.sha256)
+    net = build_net(weights.arm, weights.config, weights.encoder.width)
+    net.load_state_dict(weights.state)
+    return _Member(place(net, device).eval(), weights, device)
+
+
+def load_model(run_dir: Path | str, device: str = "cpu") -> Model:
+    """Open the model of a finished run, after comparing every weight file with its digest.
+
+    Parameters
+    ----------
+    run_dir
+        A folder that :func:`ml.training.run_cross_validation` finished; ``model.json`` and ``checkpoints/`` suffice.
+    device
+        Where to compute, as torch names it.
+
+    Raises
+    ------
+    MLError
+        ``no_model``; ``damaged_file``: a file is missing or was changed; ``other_preprocessing``: the images of this
+        installation are not those that the model learned from.
+    """
+    from ml.preprocessing import PREPROCESSING_VERSION
+
+    folder = Path(run_dir)
+    card = ModelCard.read(folder)
+    if card.preprocessing_version != PREPROCESSING_VERSION:
+        raise MLError(
+            "other_preprocessing",
+            "The model was trained on images of another preprocessing version than the installed one; train it again.",
+        )
+    for file in card.weights:
+        path = folder / file.path
+        if not path.is_file() or file_sha256(path) != file.sha256:
+            raise MLError("damaged_file", "A weight file of the model is missing or damaged; restore the run folder.")
+    return Model(folder, card, torch.device(device))

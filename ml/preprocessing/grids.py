@@ -1,0 +1,186 @@
+"""Grids and the resampling between them, in millimeters.
+
+A CT series is a stack of parallel slices whose distances may differ and which may be displaced within their own plane
+(a tilted gantry shifts each slice along the table). ``Stack`` keeps that geometry exactly: a point is found in it by
+its distance along the slice normal first, then within the plane relative to the origins of the slices around it.
+
+Arrays are (z, y, x). In-plane axes are the volume's own: u along ``row_direction`` (x), v along ``column_direction``
+(y), n along ``normal`` (z, toward the head). Patient axes are LPS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ml.volumes import Volume
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Coordinates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Where the voxels of a stack of parallel slices lie.
+
+    Attributes
+    ----------
+    offsets
+        (z,) mm along the slice normal, ascending.
+    u0, v0
+        (z,) mm: in-plane position of the first voxel's center of each slice.
+    spacing
+        (dv, du), mm.
+    """
+
+    offsets: NDArray[np.float64]
+    u0: NDArray[np.float64]
+    v0: NDArray[np.float64]
+    spacing: tuple[float, float]
+
+    def indices(self, n: NDArray[np.floating], v: NDArray[np.floating], u: NDArray[np.floating]) -> Coordinates:
+        """Fractional (z, y, x) indices of points given as broadcastable n, v, u in mm; z is held at the end slices."""
+        z = np.interp(n, self.offsets, np.arange(len(self.offsets)))
+        index = np.arange(len(self.offsets))
+        y = (v - np.interp(z, index, self.v0)) / self.spacing[0]
+        x = (u - np.interp(z, index, self.u0)) / self.spacing[1]
+        return z.astype(np.float32), y.astype(np.float32), x.astype(np.float32)
+
+
+def stack_of(volume: Volume) -> Stack:
+    """The volume's own geometry as a ``Stack``."""
+    return Stack(
+        offsets=np.asarray(volume.positions @ volume.normal, dtype=np.float64),
+        u0=volume.positions @ volume.row_direction,
+        v0=volume.positions @ volume.column_direction,
+        spacing=(float(volume.pixel_spacing[0]), float(volume.pixel_spacing[1])),
+    )
+
+
+def box_factor(spacing: float, wanted: float) -> int:
+    """How many voxels of ``spacing`` mm are averaged so that none is left finer than about ``wanted`` mm."""
+    return max(1, int(np.floor(wanted / spacing + 0.05)))
+
+
+def reduce_plane(array: Floats, stack: Stack, wanted: float) -> tuple[Floats, Stack]:
+    """Average voxels within each slice to about ``wanted`` mm: the low-pass filter that a coarser grid needs.
+
+    Rows and columns left over at the far edges are dropped (less than one coarse voxel of air).
+    """
+    fy, fx = (box_factor(s, wanted) for s in stack.spacing)
+    z, y, x = array.shape
+    cut = array[:, : y // fy * fy, : x // fx * fx]
+    mean = cut.reshape(z, y // fy, fy, x // fx, fx).mean(axis=(2, 4), dtype=np.float32)
+    dv, du = stack.spacing
+    return mean, Stack(stack.offsets, stack.u0 + (fx - 1) / 2 * du, stack.v0 + (fy - 1) / 2 * dv, (dv * fy, du * fx))
+
+
+def reduce_slices(array: Floats, stack: Stack, wanted: float) -> tuple[Floats, Stack]:
+    """Average neighboring slices that lie within ``wanted`` mm: thin slices, a doubled slice between two blocks."""
+    bins = np.zeros(len(stack.offsets), dtype=np.intp)
+    start = stack.offsets[0]
+    for i in range(1, len(bins)):
+        new = stack.offsets[i] - start >= wanted * 0.95
+        start = stack.offsets[i] if new else start
+        bins[i] = bins[i - 1] + int(new)
+    if bins[-1] + 1 == len(bins):
+        return array, stack
+    first = np.searchsorted(bins, np.arange(bins[-1] + 1))
+    count = np.diff(np.append(first, len(bins)))
+    mean: Floats = np.add.reduceat(array, first, axis=0) / count[:, None, None].astype(np.float32)
+    offsets, u0, v0 = (np.add.reduceat(a, first) / count for a in (stack.offsets, stack.u0, stack.v0))
+    return mean, Stack(offsets, u0, v0, stack.spacing)
+
+
+def crop(stack: Stack, box: tuple[slice, slice, slice]) -> Stack:
+    """The geometry of ``array[box]``."""
+    z, y, x = box
+    dv, du = stack.spacing
+    return Stack(stack.offsets[z], stack.u0[z] + x.start * du, stack.v0[z] + y.start * dv, stack.spacing)
+
+
+def sample(arrays: Floats, indices: Coordinates, outside: float = 0.0) -> Floats:
+    """Linear interpolation at fractional indices.
+
+    torch's ``grid_sample`` does it several times faster than ``scipy.ndimage.map_coordinates``.
+
+    Parameters
+    ----------
+    arrays
+        (channel, z, y, x).
+    indices
+        Broadcastable z, y, x.
+    outside
+        The value around the arrays; z, too, must be held within them by the caller where that is wanted.
+
+    Returns
+    -------
+    ndarray
+        (channel, *shape of the indices), float32.
+    """
+    shape = np.broadcast_shapes(*(i.shape for i in indices))
+    grid = torch.empty((1, *shape, 3), dtype=torch.float32)
+    for last, (index, size) in enumerate(zip(reversed(indices), reversed(arrays.shape), strict=False)):
+        grid[0, ..., last] = torch.from_numpy(index) * (2.0 / max(size - 1, 1)) - 1.0
+    source = torch.from_numpy(arrays - np.float32(outside))[None]
+    with torch.no_grad():
+        values = torch.nn.functional.grid_sample(source, grid, padding_mode="zeros", align_corners=True)
+    result: Floats = values[0].numpy() + np.float32(outside)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class Isotropic:
+    """A cubic grid along the volume's own axes, on which morphology is done in true millimeters.
+
+    Attributes
+    ----------
+    start
+        (n, v, u) of the first cell's center, mm.
+    step
+        Edge of a cell, mm.
+    shape
+        (z, y, x).
+    """
+
+    start: tuple[float, float, float]
+    step: float
+    shape: tuple[int, int, int]
+
+    def axis(self, number: int) -> NDArray[np.float64]:
+        """Positions (mm) of the cell centers along axis 0 (n), 1 (v) or 2 (u)."""
+        return self.start[number] + self.step * np.arange(self.shape[number], dtype=np.float64)
+
+    def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Open grids of n, v, u."""
+        return self.axis(0)[:, None, None], self.axis(1)[None, :, None], self.axis(2)[None, None, :]
+
+
+def isotropic_around(stack: Stack, shape: tuple[int, ...], step: float, pad: float) -> Isotropic:
+    """The cubic grid that covers a stack, with ``pad`` mm more along the normal at either end."""
+    low = (stack.offsets[0] - pad, float(stack.v0.min()), float(stack.u0.min()))
+    high = (
+        stack.offsets[-1] + pad,
+        float(stack.v0.max()) + (shape[1] - 1) * stack.spacing[0],
+        float(stack.u0.max()) + (shape[2] - 1) * stack.spacing[1],
+    )
+    z, y, x = (int(np.ceil((b - a) / step)) + 1 for a, b in zip(low, high, strict=True))
+    return Isotropic(low, step, (z, y, x))
+
+
+def linear_matrix(n_out: int, first: float, step: float, n_in: int) -> Floats:
+    """Matrix (n_out, n_in) that interpolates linearly at indices ``first + step * i``, held at both ends."""
+    position = np.clip(first + step * np.arange(n_out), 0, n_in - 1)
+    low = np.minimum(position.astype(np.intp), max(n_in - 2, 0))
+    weight = (position - low).astype(np.float32)
+    matrix = np.zeros((n_out, n_in), dtype=np.float32)
+    rows = np.arange(n_out)
+    matrix[rows, low] = 1 - weight
+    matrix[rows, np.minimum(low + 1, n_in - 1)] += weight
+    return matrix

@@ -1,0 +1,131 @@
+"""Everything that decides the result of a training run, in one validated and immutable object."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ml.errors import MLError
+from ml.nets.features import DENSENET121_BLOCKS, minimum_side
+
+Arm = Literal["imaging", "fusion"]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class BackboneConfig(_Frozen):
+    """Shape of the DenseNet; the defaults are DenseNet-121."""
+
+    init_features: int = Field(default=64, ge=4)
+    growth_rate: int = Field(default=32, ge=2)
+    block_config: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=DENSENET121_BLOCKS, min_length=2, max_length=5
+    )
+
+
+class AugmentationConfig(_Frozen):
+    """Random changes of the training images; the study crops and rotates, the rest is off by default."""
+
+    crop_fraction: Annotated[float, Field(gt=0.5, le=1)] = 0.9
+    """Shortest side of a random crop, as a fraction of the whole; the crop is stretched back to the full size."""
+    rotation_degrees: Annotated[float, Field(ge=0, le=45)] = 10.0
+    """Largest rotation in the slice plane, either way."""
+    flip_probability: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability of exchanging left and right."""
+    noise_sd: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Standard deviation of Gaussian noise; the image's values run from 0 to 1."""
+
+
+class TrainingConfig(_Frozen):
+    """Configuration of nested cross-validation; the defaults are the published study's.
+
+    Chen et al., European Journal of Radiology 2023, doi 10.1016/j.ejrad.2023.111081: 80 x 192 x 192 voxels, batches of
+    32, learning rate 1e-4, five folds, 391 of 1990 patients held out. The paper names no number of epochs: training
+    stops when the inner validation loss has not fallen for ``patience`` epochs.
+    """
+
+    image_shape: tuple[int, int, int] = (80, 192, 192)
+    """(z, y, x) in voxels; an image of another size is resampled."""
+    arms: tuple[Arm, ...] = Field(default=("imaging", "fusion"), min_length=1)
+    folds: int = Field(default=5, ge=2, le=20)
+    test_fraction: Fraction = 391 / 1990
+    """Patients set aside before cross-validation; 0 for none."""
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.2
+    """Part of each fold's training patients that decides when to stop; never the held-out fold."""
+    epochs: int = Field(default=100, ge=1)
+    patience: int = Field(default=15, ge=1)
+    batch_size: int = Field(default=32, ge=2)
+    learning_rate: float = Field(default=1e-4, gt=0, le=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    class_weighting: bool = True
+    """Weigh the two outcomes equally in the loss; the stored model undoes the shift in prevalence that this makes."""
+    gmu_size: int = Field(default=128, ge=2)
+    backbone: BackboneConfig = BackboneConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    """Arithmetic of the training steps; ``auto`` takes bfloat16 where the processor has it. Predictions are float32."""
+    image_cache_gib: float = Field(default=16.0, ge=0)
+    """Images are kept in memory if all of them fit in this many GiB, else they are read again in every epoch."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @classmethod
+    def small(cls, **changes: object) -> Self:
+        """Return the configuration of the demonstration: DenseNet-121 on small images, minutes on two cores."""
+        settings: dict[str, object] = {
+            "image_shape": (32, 48, 48),
+            "epochs": 8,
+            "patience": 8,
+            "batch_size": 16,
+            "learning_rate": 1e-3,
+            "precision": "auto",
+            "augmentation": AugmentationConfig(flip_probability=0.5),
+        }
+        return cls.model_validate(settings | changes)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        shortest = minimum_side(self.backbone.block_config)
+        if min(self.image_shape) < shortest:
+            raise ValueError(f"image_shape: each side must be at least {shortest} voxels for this backbone")
+        if len(set(self.arms)) != len(self.arms):
+            raise ValueError("arms: each arm may be named once")
+        return self
+
+    def resolve_precision(self, device: torch.device) -> Literal["float32", "bfloat16"]:
+        """Return the arithmetic that this machine will use."""
+        if self.precision != "auto":
+            return self.precision
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            capabilities = torch.cpu.get_capabilities()
+            native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+        return "bfloat16" if native else "float32"
+
+
+def read_config(path: Path | str) -> TrainingConfig:
+    """Read a configuration from a JSON file; what the file leaves out takes the study's value.
+
+    Raises
+    ------
+    MLError
+        ``bad_config``: the file is not JSON, names an unknown setting, or a value is out of range.
+    """
+    try:
+        return TrainingConfig.model_validate_json(Path(path).read_bytes())
+    except ValidationError as error:
+        raise MLError("bad_config", f"The training configuration cannot be used: {first_problem(error)}.") from error
+    except OSError as error:
+        raise MLError("bad_config", "The training configuration cannot be read; check the path of the file.") from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """Name the first faulty field and what is wrong with it, without repeating the value."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    what = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

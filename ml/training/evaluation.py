@@ -1,0 +1,134 @@
+"""From the predictions of all cells to the figures: written as tables first, then computed from those tables."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ml.errors import MLError
+from ml.training.checkpoints import CellResult
+from ml.training.config import Arm
+from ml.training.files import write_text
+from ml.training.manifest import Case
+
+KEYS = ["id", "patient", "center", "fold", "label", "arm", "probability"]
+Results = dict[tuple[Arm, int], CellResult]
+"""Cells by arm and fold (from 1)."""
+
+
+def write_predictions(run_dir: Path, cases: dict[str, Case], results: Results) -> None:
+    """Write ``oof.csv`` (each case predicted by the one model that never saw it) and ``test.csv`` (mean of the folds).
+
+    Columns: id, patient, center, fold (``oof.csv`` only), label, arm, probability of a poor outcome.
+    """
+    oof = [
+        (*_who(cases[case]), fold, cases[case].label, arm, probability)
+        for (arm, fold), result in results.items()
+        for case, probability in result.held_out.items()
+    ]
+    write_text(run_dir / "oof.csv", _csv(oof, KEYS))
+    test = []
+    for arm in dict.fromkeys(arm for arm, _ in results):
+        folds = [result.test for (of_arm, _), result in results.items() if of_arm == arm]
+        for case in folds[0]:
+            mean = math.fsum(fold[case] for fold in folds) / len(folds)
+            test.append((*_who(cases[case]), cases[case].label, arm, mean))
+    write_text(run_dir / "test.csv", _csv(test, [key for key in KEYS if key != "fold"]))
+
+
+def evaluate_run(run_dir: Path | str) -> dict[str, Any]:
+    """Compute the figures of a run from its ``oof.csv`` and ``test.csv``.
+
+    Returns
+    -------
+    dict
+        ``arms``: for each arm ``oof`` and ``test`` (n, n_poor, auc, se, ci_delong, ci_exact) and ``folds`` (n, n_poor,
+        auc); ``comparison``: for ``oof`` and ``test`` DeLong's paired test, fusion minus imaging. A figure that
+        is not defined (one outcome only, no test split, one arm only) is None.
+
+    Raises
+    ------
+    MLError
+        ``no_predictions``: the folder holds no finished run.
+    """
+    folder = Path(run_dir)
+    oof, test = _read(folder / "oof.csv"), _read(folder / "test.csv")
+    arms: dict[str, Any] = {}
+    for arm in oof["arm"].drop_duplicates():
+        own = oof[oof["arm"] == arm]
+        folds = [{"fold": int(number), **_summary(part)} for number, part in own.groupby("fold")]
+        arms[str(arm)] = {
+            "oof": _summary(own),
+            "test": _summary(test[test["arm"] == arm]),
+            "folds": [{key: fold[key] for key in ("fold", "n", "n_poor", "auc")} for fold in folds],
+        }
+    return {"arms": arms, "comparison": {"oof": _compare(oof), "test": _compare(test)}}
+
+
+def _who(case: Case) -> tuple[str, str, str]:
+    return case.id, case.patient, case.center
+
+
+def _csv(rows: Sequence[tuple[object, ...]], columns: list[str]) -> str:
+    stream = io.StringIO()
+    pd.DataFrame(rows, columns=pd.Index(columns)).to_csv(stream, index=False)
+    return stream.getvalue()
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(
+            path, dtype={"id": str, "patient": str, "center": str, "arm": str}, float_precision="round_trip"
+        )
+    except (OSError, ValueError) as error:
+        raise MLError(
+            "no_predictions", "The folder holds no predictions; finish the training run first, or check the path."
+        ) from error
+
+
+def _summary(table: pd.DataFrame) -> dict[str, Any]:
+    from ml.statistics import auc
+
+    n_poor = int(table["label"].sum())
+    summary: dict[str, Any] = {"n": len(table), "n_poor": n_poor}
+    if n_poor in (0, len(table)):
+        return summary | {"auc": None, "se": None, "ci_delong": None, "ci_exact": None}
+    area = auc(table["label"], table["probability"])
+    return summary | {
+        "auc": area.value,
+        "se": _finite(area.se),
+        "ci_delong": _interval(area.ci_delong),
+        "ci_exact": _interval(area.ci_exact),
+    }
+
+
+def _compare(table: pd.DataFrame) -> dict[str, Any] | None:
+    from ml.statistics import delong_test
+
+    wide = table.pivot(index="id", columns="arm", values="probability")
+    labels = table.drop_duplicates("id").set_index("id")["label"].loc[wide.index]
+    enough = min(int(labels.sum()), int((1 - labels).sum())) >= 2
+    if not {"fusion", "imaging"} <= set(wide.columns) or not enough:
+        return None
+    test = delong_test(labels, wide["fusion"], wide["imaging"])
+    return {
+        "a": "fusion",
+        "b": "imaging",
+        "n": test.n,
+        "n_poor": test.n_pos,
+        "difference": test.difference,
+        "z": _finite(test.z),
+        "p": test.p,
+        "ci": _interval(test.ci),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _interval(bounds: tuple[float, float]) -> list[float] | None:
+    return [float(bounds[0]), float(bounds[1])] if all(map(math.isfinite, bounds)) else None

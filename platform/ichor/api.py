@@ -1,0 +1,13 @@
+"""The API, version 1: the addresses that each app gives."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from django.urls import URLPattern
+
+APPS = ("patients", "crf", "imaging", "annotation", "predictions", "experiments")
+
+urlpatterns: list[URLPattern] = []
+for app in APPS:
+    if find_spec(f"apps.{app}.api_urls"):
+        urlpatterns += import_module(f"apps.{app}.api_urls").urlpatterns

@@ -1,0 +1,42 @@
+"""One machine, no server beside it: SQLite, a local folder, and a broker that is a folder too."""
+
+from pathlib import Path
+
+from django.core.management.utils import get_random_secret_key
+
+from ichor.settings import env
+from ichor.settings.base import *
+from ichor.settings.base import VAR
+
+
+def _secret(name: str) -> str:
+    """Keep a secret of this installation in a file that only its owner reads."""
+    path: Path = VAR / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(get_random_secret_key())
+    return path.read_text()
+
+
+DEBUG = env.boolean("ICHOR_DEBUG")
+SECRET_KEY = _secret("secret-key")
+# Keys the replacement UIDs; whoever has it could link them back to the hospital's.
+UID_KEY = _secret("uid-key")
+ALLOWED_HOSTS = env.csv("ICHOR_HOSTS", "localhost,127.0.0.1,[::1]")
+DEMONSTRATION = env.boolean("ICHOR_DEMONSTRATION")
+
+DATABASES = {"default": env.sqlite(VAR / "ichor.sqlite3")}
+
+CELERY_BROKER_URL = "filesystem://"
+_BROKER = VAR / "broker"
+for _folder in ("queue", "done", "control"):
+    (_BROKER / _folder).mkdir(parents=True, exist_ok=True)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # One folder for both directions: what the web process sends is what the worker takes.
+    "data_folder_in": str(_BROKER / "queue"),
+    "data_folder_out": str(_BROKER / "queue"),
+    "processed_folder": str(_BROKER / "done"),
+    "control_folder": str(_BROKER / "control"),
+    "store_processed": False,
+}

@@ -1,0 +1,28 @@
+"""PostgreSQL, Redis, and any number of web and worker machines. Every secret comes from the environment."""
+
+from ichor.settings import env
+from ichor.settings.base import *
+from ichor.settings.base import STORAGES
+
+DEBUG = False
+SECRET_KEY = env.required("ICHOR_SECRET_KEY")
+UID_KEY = env.required("ICHOR_UID_KEY")
+ALLOWED_HOSTS = env.csv("ICHOR_HOSTS")
+CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS]
+
+DATABASES = {"default": env.database(env.required("DATABASE_URL"))}
+REDIS_URL = env.required("REDIS_URL")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CELERY_BROKER_URL = REDIS_URL
+# Longer than any job: Redis would otherwise hand a training run that still works to a second worker.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 48 * 3600}
+
+STORAGES = STORAGES | {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+
+# TLS ends at the proxy in front, which must set this header and strip it from clients.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = env.boolean("ICHOR_SSL_REDIRECT", True)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31536000
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True

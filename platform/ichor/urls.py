@@ -1,0 +1,25 @@
+"""Every address of the site."""
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from apps.accounts.home import home
+from apps.core.health import healthz, readyz
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("language/", include("django.conf.urls.i18n")),
+    path("account/", include("allauth.urls")),
+    path("accounts/", include("apps.accounts.urls")),
+    path("patients/", include("apps.patients.urls")),
+    path("patients/<str:study_id>/crf/", include("apps.crf.urls")),
+    path("patients/<str:study_id>/ct/", include("apps.imaging.urls")),
+    path("patients/<str:study_id>/mask/", include("apps.annotation.urls")),
+    path("patients/<str:study_id>/prediction/", include("apps.predictions.urls")),
+    path("experiments/", include("apps.experiments.urls")),
+    path("dashboard/", include("apps.analytics.urls")),
+    path("api/v1/", include("ichor.api")),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+]

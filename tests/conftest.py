@@ -1,0 +1,75 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from apps.accounts.models import Center, User
+from apps.accounts.policy import Role
+from apps.patients.models import Patient
+from tests.factories import CenterFactory, PatientFactory, user_with
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop and the ORM share a thread in tests
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real files for tests; they are not part of the project."""
+    folder = Path(os.environ.get("ICHOR_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the folder of real test files is absent; set ICHOR_TEST_DATA")
+    return folder
+
+
+@pytest.fixture
+def two_centers(db: None) -> tuple[Center, Center]:
+    return CenterFactory(code="C1"), CenterFactory(code="C2")
+
+
+@pytest.fixture
+def users(two_centers: tuple[Center, Center]) -> dict[Role, User]:
+    """One user per role; those of center roles belong to C1, the others see all centers."""
+    return {role: user_with(role, two_centers[0]) for role in Role}
+
+
+@pytest.fixture
+def foreign_coordinator(two_centers: tuple[Center, Center]) -> User:
+    return user_with(Role.COORDINATOR, two_centers[1])
+
+
+@pytest.fixture
+def patient(two_centers: tuple[Center, Center], users: dict[Role, User]) -> Patient:
+    return PatientFactory(study_id="C1-0001", center=two_centers[0], enrolled_by=users[Role.COORDINATOR])
+
+
+@pytest.fixture
+def foreign_patient(two_centers: tuple[Center, Center], foreign_coordinator: User) -> Patient:
+    return PatientFactory(study_id="C2-0001", center=two_centers[1], enrolled_by=foreign_coordinator)
+
+
+@pytest.fixture
+def client_as() -> Callable[[User], Client]:
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def api_as() -> Callable[[User], APIClient]:
+    def sign_in(user: User) -> APIClient:
+        client = APIClient()
+        client.force_authenticate(user)
+        return client
+
+    return sign_in
