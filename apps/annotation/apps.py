@@ -3,3 +3,12 @@ from django.apps import AppConfig
 
 class AnnotationConfig(AppConfig):
     name = "apps.annotation"
+
+    def ready(self) -> None:
+        from apps.annotation import page, selectors
+        from apps.imaging.slices import overlays
+        from apps.patients.page import register
+
+        overlays.append(selectors.overlay)
+        for part in page.PARTS:
+            register(part)

@@ -1,6 +1,8 @@
-"""Addresses of the annotation pages."""
+"""Addresses of the mask pages, below patients/<study_id>/mask/."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.annotation import views
 
 app_name = "annotation"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("", views.upload, name="upload")]

@@ -11,10 +11,22 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from django.utils.translation import get_language
-from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
-from apps.crf.conditions import Condition, OneOf, Value, parse_condition
+from apps.crf.conditions import Condition, Value, parse_condition
 from apps.crf.dictionary_checks import check_dictionary, check_variable
 
 FOLDER = Path(__file__).parent / "dictionaries"
@@ -23,12 +35,13 @@ TODAY = "today"
 _CONFIG = ConfigDict(extra="forbid", strict=False)
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-Bound = Annotated[date | float, Field(union_mode="left_to_right")]
+Bound = Annotated[date, Field(strict=True)] | Annotated[float, Field(strict=True)]
 ConditionField = Annotated[
     Condition, PlainValidator(parse_condition), PlainSerializer(lambda condition: condition.as_data(), dict[str, Any])
 ]
 # Taken as they stand in the file: pydantic would otherwise read the number 1 as true or the word "1" as a number.
-Scalar = Annotated[bool | int | str, Field(union_mode="smart", strict=True)]
+Scalar = StrictBool | StrictInt | StrictStr
+Code = StrictInt | StrictStr
 
 
 class DictionaryError(Exception):
@@ -69,7 +82,7 @@ class Text:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Choice:
-    value: Annotated[int | str, Field(strict=True)]
+    value: Code
     label: Text
 
     def __str__(self) -> str:
@@ -83,6 +96,13 @@ class Range:
 
     low: Bound
     high: Bound | Literal["today"]
+
+
+def _pair(data: object) -> object:
+    return {"low": data[0], "high": data[1]} if isinstance(data, list) and len(data) == 2 else data
+
+
+RangeField = Annotated[Range, BeforeValidator(_pair)]
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -100,11 +120,13 @@ class Variable:
     name: Name
     label: Text
     type: VariableType
+    # For the head of a column.
+    short: Text | None = None
     unit: Text | None = None
     help: Text | None = None
-    range: Range | None = None
+    range: RangeField | None = None
     # Values outside are stored, with a warning.
-    usual: Range | None = None
+    usual: RangeField | None = None
     decimals: Annotated[int, Field(ge=1, le=6)] = 1
     max_length: Annotated[int, Field(ge=1, le=500)] = 200
     pattern: Pattern | None = None
@@ -120,7 +142,7 @@ class Variable:
     model_feature: Annotated[int, Field(ge=1)] | None = None
     table_one: TableOne | None = None
     # Name of an input of ml.scores -> how its value follows: "value" as it is, or a value for each choice.
-    score_inputs: dict[str, Literal["value"] | dict[str | int, Scalar]] = Field(default_factory=dict)
+    score_inputs: dict[str, Literal["value"] | dict[Code, Scalar]] = Field(default_factory=dict)
     # Place among the columns of the patient list.
     list_column: Annotated[int, Field(ge=1)] | None = None
 
@@ -157,7 +179,7 @@ class Rule:
 @dataclass(frozen=True, config=_CONFIG)
 class Dictionary:
     name: Name
-    version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,19}$")]
+    version: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]
     title: Text
     sections: Annotated[tuple[Section, ...], Field(min_length=1)]
     rules: tuple[Rule, ...] = ()
@@ -166,6 +188,11 @@ class Dictionary:
     def _check(self) -> Self:
         check_dictionary(self)
         return self
+
+    @property
+    def id(self) -> str:
+        """Name and version, as stored with each value: what the file is called."""
+        return f"{self.name}-{self.version}"
 
     @cached_property
     def variables(self) -> dict[str, Variable]:
@@ -229,8 +256,9 @@ def parse_dictionary(text: str) -> Dictionary:
 @cache
 def load_dictionary(name: str = CURRENT) -> Dictionary:
     """Return a dictionary of the folder `dictionaries`, read and checked once a process."""
-    return parse_dictionary((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-
-
-__all__ = ["CURRENT", "TODAY", "Choice", "Dictionary", "DictionaryError", "Level", "OneOf", "Rule", "Section", "Text",
-           "Variable", "VariableType", "load_dictionary", "parse_dictionary"]  # fmt: skip
+    dictionary = parse_dictionary((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    if dictionary.id != name:
+        raise DictionaryError(
+            f"The file {name}.yaml calls itself {dictionary.id}; name and version must agree with it."
+        )
+    return dictionary

@@ -1,4 +1,4 @@
-"""What must hold in a data dictionary beyond the types of its fields. Each fault is a ValueError that says what is wrong."""
+"""What must hold in a data dictionary beyond the types of its fields; a fault is a ValueError that says what it is."""
 
 from __future__ import annotations
 
@@ -147,7 +147,9 @@ def _check_one_of(condition: OneOf, variable: Variable, where: str) -> None:
 
 def _check_compare(condition: Compare, known: dict[str, Variable], where: str) -> None:
     kinds = [known[name].type for name in condition.variables()]
-    numeric = [kind in _NUMBERS or _is_scale(known[name]) for kind, name in zip(kinds, condition.variables(), strict=True)]
+    numeric = [
+        kind in _NUMBERS or _is_scale(known[name]) for kind, name in zip(kinds, condition.variables(), strict=True)
+    ]
     dates = condition.other is not None and all(kind == "date" for kind in kinds)
     if not (all(numeric) or dates):
         raise ValueError(f"{where}: only numbers with numbers, or dates with dates, can be compared")

@@ -1,6 +1,8 @@
-"""Addresses of the crf pages."""
+"""Addresses of the case report form, below a patient's."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.crf import views
 
 app_name = "crf"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("", views.form, name="form")]

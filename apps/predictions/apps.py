@@ -3,3 +3,12 @@ from django.apps import AppConfig
 
 class PredictionsConfig(AppConfig):
     name = "apps.predictions"
+
+    def ready(self) -> None:
+        from apps.patients.changes import listen
+        from apps.patients.page import register
+        from apps.predictions import page, services
+
+        listen(services.schedule_prediction)
+        for part in page.PARTS:
+            register(part)

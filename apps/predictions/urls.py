@@ -1,6 +1,11 @@
-"""Addresses of the predictions pages."""
+"""Addresses of predictions, below patients/<study_id>/prediction/."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.predictions import views
 
 app_name = "predictions"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("<int:prediction_id>/status/", views.status, name="status"),
+    path("<int:prediction_id>/retry/", views.retry, name="retry"),
+]

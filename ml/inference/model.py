@@ -142,7 +142,7 @@ class Model:
             from ml.preprocessing import resize
 
             array = resize(array.astype(np.float32), self.card.config.image_shape)
-        # Training reads its images through float16 as well; without this the same patient would differ in the sixth digit.
+        # Training reads its images through float16 as well; so the same patient gives the same digits.
         tensor = torch.from_numpy(array.astype(np.float16)).float()[None, None].to(self._device)
         return tensor.contiguous(memory_format=torch.channels_last_3d)
 

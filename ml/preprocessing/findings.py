@@ -47,7 +47,7 @@ def _coverage(foramen_confidence: float, vertex_covered: bool) -> Iterator[Findi
         yield Finding(
             "foramen_magnum_unsure",
             "warn",
-            f"Bone closes only {foramen_confidence:.0%} of the ring taken for the foramen magnum; check the low slices.",
+            f"Bone closes only {foramen_confidence:.0%} of the ring taken for the foramen magnum; check low slices.",
         )
     if not vertex_covered:
         yield Finding(

@@ -3,8 +3,7 @@
 Going down from the middle of the brain, the cavity inside the skull is followed from section to section to the spinal
 canal. The foramen magnum is where that cavity has become a narrow opening that bone still surrounds on (nearly) all
 sides; below it the ring opens between the occiput and the atlas, or goes on as the canal of the atlas, which is no
-wider. A head is seldom straight in the scanner: sections of several inclinations are tried, and the least inclined one
-whose ring is closed is used.
+wider. A head is seldom straight in the scanner, so sections of several inclinations are tried.
 
 The limits on the ring's area leave wide room around the adult foramen, whose area is about 7 to 9 cm2
 (Gruber et al., Int J Osteoarchaeol 2009;19:519-530).
@@ -85,13 +84,11 @@ def find_foramen(bone: Mask, depth: Floats, core: Mask, step: float, lowest: int
         None where the scan ends above the foramen.
     """
     middle = tuple(round(float(c)) for c in ndimage.center_of_mass(core))
-    rings = []
-    for slopes in SLOPES:
-        ring = _knee(_rings_down(bone, depth, middle, step, lowest, slopes), step)
-        if ring is not None and ring.closure >= GOOD_CLOSURE:
-            return ring
-        rings += [ring] if ring is not None else []
-    return max(rings, key=lambda r: r.closure, default=None)
+    found = [_knee(_rings_down(bone, depth, middle, step, lowest, slopes), step) for slopes in SLOPES]
+    rings = [ring for ring in found if ring is not None]
+    closed = [ring for ring in rings if ring.closure >= GOOD_CLOSURE]
+    # An oblique section is closed only once all of it has passed the opening: the straightest one lies highest.
+    return max(closed, key=lambda r: r.center[0]) if closed else max(rings, key=lambda r: r.closure, default=None)
 
 
 def _rings_down(

@@ -93,7 +93,7 @@ def reduce_slices(array: Floats, stack: Stack, wanted: float) -> tuple[Floats, S
         return array, stack
     first = np.searchsorted(bins, np.arange(bins[-1] + 1))
     count = np.diff(np.append(first, len(bins)))
-    mean: Floats = np.add.reduceat(array, first, axis=0) / count[:, None, None].astype(np.float32)
+    mean = (np.add.reduceat(array, first, axis=0) / count[:, None, None]).astype(np.float32)
     offsets, u0, v0 = (np.add.reduceat(a, first) / count for a in (stack.offsets, stack.u0, stack.v0))
     return mean, Stack(offsets, u0, v0, stack.spacing)
 
@@ -174,13 +174,12 @@ def isotropic_around(stack: Stack, shape: tuple[int, ...], step: float, pad: flo
     return Isotropic(low, step, (z, y, x))
 
 
-def linear_matrix(n_out: int, first: float, step: float, n_in: int) -> Floats:
-    """Matrix (n_out, n_in) that interpolates linearly at indices ``first + step * i``, held at both ends."""
-    position = np.clip(first + step * np.arange(n_out), 0, n_in - 1)
-    low = np.minimum(position.astype(np.intp), max(n_in - 2, 0))
-    weight = (position - low).astype(np.float32)
-    matrix = np.zeros((n_out, n_in), dtype=np.float32)
-    rows = np.arange(n_out)
-    matrix[rows, low] = 1 - weight
-    matrix[rows, np.minimum(low + 1, n_in - 1)] += weight
-    return matrix
+def interpolate_axis(array: Floats, axis: int, positions: NDArray[np.floating]) -> Floats:
+    """Linear interpolation along one axis at fractional indices, held at both ends."""
+    size = array.shape[axis]
+    held = np.clip(positions, 0, size - 1)
+    low = np.minimum(held.astype(np.intp), max(size - 2, 0))
+    weight = (held - low).astype(np.float32)
+    weight = weight.reshape([-1 if a == axis else 1 for a in range(array.ndim)])
+    below = np.take(array, low, axis=axis)
+    return below + (np.take(array, np.minimum(low + 1, size - 1), axis=axis) - below) * weight

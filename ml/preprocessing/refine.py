@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ml.preprocessing.grids import Floats, Isotropic, Mask, Stack, box_factor, linear_matrix, sample
+from ml.preprocessing.grids import Floats, Isotropic, Mask, Stack, box_factor, interpolate_axis, sample
 
-SOFT_HU = (-15.0, 110.0)  # of a 3 x 3 mean: above fat and air, below the bright edge of bone; fresh blood stays
-EDGE_HU = 180.0  # of a single voxel: noise on blood stays below
-REACH_MM = 2.0  # how far the coarse mask may end short of the bone
+LEAST_HU = -15.0  # of a 3 x 3 mean: below fluid, above fat
+MOST_HU = 140.0  # of a voxel: above fresh blood with noise, below one that is an eighth part skull
+SEED = 0.3  # of the coarse mask between two of its levels: a cap within a single thick slice stays in
+REACH_MM = 4.0  # how far the coarse mask may end short of the bone
 SMALLEST_PIECE_MM2 = 30.0  # smaller islands within a slice are sinuses and canals of the skull base
 DEEP_CELLS = 3  # this far inside the coarse mask nothing is taken for skull any more (calcified plexus, clips)
 
@@ -37,7 +38,7 @@ def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> Mask:
     factors = tuple(box_factor(s, grid.step) for s in stack.spacing)
     near, deep = _on_slices(fields, grid, hu.shape, stack, factors)
     mask = np.zeros(hu.shape, dtype=np.bool_)
-    for z in np.flatnonzero((near >= 0.5).any(axis=(1, 2))):
+    for z in np.flatnonzero((near >= SEED).any(axis=(1, 2))):
         _refine_slice(mask[z], near[z], deep[z], hu[z], factors, stack.spacing)
     return _largest(mask)
 
@@ -64,9 +65,9 @@ def _refine_slice(
     weight, inner = (_upsample(field, box, factors) for field in (near, deep))
     pixels = hu[box]
     mean = ndimage.uniform_filter(pixels, 3, mode="nearest")
-    soft = (mean > SOFT_HU[0]) & (mean < SOFT_HU[1]) & (pixels < EDGE_HU)
-    seed = (weight >= 0.5) & soft
-    grown = ndimage.binary_dilation(seed, iterations=reach, mask=soft & (weight > 0.0)) if reach else seed
+    soft = (mean > LEAST_HU) & (pixels < MOST_HU)
+    seed = (weight >= SEED) & soft
+    grown = ndimage.binary_dilation(seed, iterations=reach, mask=soft) if reach else seed
     out[box] = _without_islands(grown | (inner >= 0.5), SMALLEST_PIECE_MM2 / (spacing[0] * spacing[1]))
 
 
@@ -86,12 +87,10 @@ def _span(occupied: Mask, factor: int, margin: int, size: int) -> slice:
 
 def _upsample(field: Floats, box: tuple[slice, ...], factors: tuple[int, ...]) -> Floats:
     """Linear interpolation of a coarse slice at the pixels of ``box``."""
-    rows, columns = (
-        linear_matrix(b.stop - b.start, (b.start - (f - 1) / 2) / f, 1 / f, size)
-        for b, f, size in zip(box, factors, field.shape, strict=True)
-    )
-    upsampled: Floats = rows @ field @ columns.T
-    return upsampled
+    for axis in (0, 1):
+        pixels = np.arange(box[axis].start, box[axis].stop)
+        field = interpolate_axis(field, axis, (pixels - (factors[axis] - 1) / 2) / factors[axis])
+    return field
 
 
 def _largest(mask: Mask) -> Mask:

@@ -14,12 +14,13 @@ from scipy import ndimage
 
 from ml.preprocessing.errors import NOT_A_HEAD, PreprocessingError
 from ml.preprocessing.foramen import PASSAGE_MM, Ring, find_foramen
-from ml.preprocessing.grids import Floats, Isotropic, Mask, Stack, isotropic_around, reduce_plane, sample
+from ml.preprocessing.grids import Floats, Isotropic, Mask, Stack, box_factor, isotropic_around, reduce_plane, sample
 
 STEP_MM = 2.0
 PAD_MM = 20.0  # copies of the end slices, so that a scan that ends within the brain does not look closed there
 CLIP_HU = (-300.0, 400.0)
 BONE_HU = 120.0  # of a 2 mm cell: above fresh blood (to about 95 HU), below a cell one third full of bone
+DENSE_HU = 200.0  # of any voxel in it, makes a cell bone: thin plates (orbital roof) would vanish in a mean
 TISSUE_HU = -20.0  # of a 2 mm cell: below CSF and old infarcts, above fat
 SMALL_BONE_ML = 3.0  # calcifications, clips: not part of the skull
 CORE_MM = 16.0  # no soft part of the head outside the skull is this deep
@@ -65,6 +66,7 @@ def find_cavity(hu: Floats, stack: Stack) -> Cavity:
     """
     plane, plane_stack = reduce_plane(np.clip(hu, *CLIP_HU), stack, STEP_MM)
     grid = isotropic_around(plane_stack, plane.shape, STEP_MM, PAD_MM)
+    plane[_block_maximum(hu, stack) > DENSE_HU] = CLIP_HU[1]
     cells = sample(plane[None], plane_stack.indices(*grid.points()), outside=CLIP_HU[0])[0]
     bone = _large_parts(cells > BONE_HU, SMALL_BONE_ML)
     cavity = (cells > TISSUE_HU) & ~bone
@@ -75,6 +77,15 @@ def find_cavity(hu: Floats, stack: Stack) -> Cavity:
     above = np.ones_like(bone) if ring is None else ring.above(bone.shape)
     brain = _grow(core, depth, cavity & above)
     return Cavity(brain, grid, ring, _enclosure(brain, bone, above, pad))
+
+
+def _block_maximum(hu: Floats, stack: Stack) -> Floats:
+    """The largest voxel of each block that `reduce_plane` averages."""
+    fy, fx = (box_factor(s, STEP_MM) for s in stack.spacing)
+    z, y, x = hu.shape
+    blocks = hu[:, : y // fy * fy, : x // fx * fx].reshape(z, y // fy, fy, x // fx, fx)
+    largest: Floats = blocks.max(axis=(2, 4))
+    return largest
 
 
 def _large_parts(mask: Mask, smallest_ml: float) -> Mask:

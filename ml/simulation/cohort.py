@@ -10,6 +10,7 @@ from ml.errors import MLError
 from ml.simulation import cohort_tables as tables
 from ml.simulation.cohort_calibration import calibrated_pool
 from ml.simulation.cohort_details import add_details, severity_of
+from ml.simulation.cohort_pool import largest_volumes
 
 COHORT_COLUMNS = (
     "center", "age", "sex", "gcs", "nihss", "headache", "emesis", "coma", "ivh", "subarachnoid", "subdural",
@@ -20,8 +21,8 @@ COHORT_COLUMNS = (
     "gos_discharge", "mrs_discharge", "poor_outcome",
 )  # fmt: skip
 
-# Centers differ a little: the largest enrolls half as many again as the average, and neighbors in the list lean to more or
-# less severe patients (log-odds per SD of severity) and to more or less surgery (log-odds).
+# Centers differ a little: the largest enrolls half as many again as the average, and neighbors in the list lean to
+# more or less severe patients (log-odds per SD of severity) and to more or less surgery (log-odds).
 _LARGEST, _SMALLEST = 1.5, 0.5
 _SEVERITY_LEAN = (0.15, -0.15)
 _SURGERY_LEAN = (0.25, 0.25, -0.25, -0.25)
@@ -32,62 +33,66 @@ def simulate_cohort(
 ) -> pd.DataFrame:
     """Simulate the case report forms and outcomes of `n` patients with spontaneous intracerebral hemorrhage.
 
-    The patients are independent draws from one population whose age, GCS, volume, pressures, onset-to-CT, sex, history,
-    treatment and IVH, by outcome, whose poor-outcome rate at each value of the ICH score and of ICH-GS, and whose
-    multivariable odds ratios equal those of Chen 2023 (European Journal of Radiology, doi 10.1016/j.ejrad.2023.111081;
-    Tables 1, 2, 4 and 5). A sample therefore differs from the tables by sampling error only. What the tables leave open is assumed: see ``cohort_tables`` (where
-    the paper contradicts itself, too) and ``cohort_details``. Centers differ a little in size and in case mix; the whole
-    follows the tables whatever the centers are.
+    The patients are independent draws from one population whose baseline figures by outcome, multivariable odds ratios
+    and poor-outcome rates at each ICH score and ICH-GS equal those of Chen 2023 (European Journal of Radiology, doi
+    10.1016/j.ejrad.2023.111081; Tables 1, 2, 4 and 5): a sample differs from the tables by sampling error only. What
+    they leave open is assumed, see ``cohort_tables`` (also for the paper's contradictions) and ``cohort_details``.
+    Centers differ a little in size and case mix; the whole is the same whatever the centers are.
 
     Parameters
     ----------
     n
         Number of patients, at least 1.
     seed
-        Seed, 0 or more. The same arguments give the same cohort.
+        0 or more. The same arguments give the same cohort.
     centers
         Names of the centers, each once. The first is the largest.
 
     Returns
     -------
-    One row per patient with the columns ``COHORT_COLUMNS``: age in years, pressures in mmHg, onset-to-CT in hours (one
-    decimal), volume in mL (two decimals), GOS 1-5 and mRS 0-6 at discharge; poor outcome is GOS 1-3.
+    One row per patient, columns ``COHORT_COLUMNS``: years, mmHg, hours, mL; poor outcome is GOS 1-3 at discharge.
 
     Raises
     ------
     MLError
         Code ``bad_cohort_request``: no patients asked for, a negative seed, or centers missing or named twice.
     """
-    if n < 1 or seed < 0:
-        raise MLError("bad_cohort_request", "A simulated cohort needs at least 1 patient and a seed of 0 or more.")
-    if not centers or len(set(centers)) != len(centers):
-        raise MLError("bad_cohort_request", "A simulated cohort needs at least one center, and each name only once.")
+    _check_request(n, seed, centers)
     pool, probabilities = calibrated_pool()
     rng = np.random.default_rng(seed)
     cumulative = np.cumsum(probabilities)
     drawn = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
     patients = pool.iloc[drawn].reset_index(drop=True)
-    patients["hematoma_volume_ml"] = _nudge_volume(rng, patients["hematoma_volume_ml"].to_numpy(dtype=np.float64))
+    patients["hematoma_volume_ml"] = _nudge_volume(rng, patients)
     patients["sex"] = np.where(patients.pop("male"), "male", "female")
     patients = add_details(rng, patients)
     patients["center"] = _assign_centers(rng, patients, centers)
     return patients[list(COHORT_COLUMNS)]
 
 
-def _nudge_volume(rng: np.random.Generator, volume: NDArray[np.float64]) -> NDArray[np.float64]:
+def _check_request(n: int, seed: int, centers: Sequence[str]) -> None:
+    if n < 1 or seed < 0:
+        raise MLError("bad_cohort_request", "A simulated cohort needs at least 1 patient and a seed of 0 or more.")
+    if not centers or len(set(centers)) != len(centers):
+        raise MLError("bad_cohort_request", "A simulated cohort needs at least one center, and each name only once.")
+
+
+def _nudge_volume(rng: np.random.Generator, patients: pd.DataFrame) -> NDArray[np.float64]:
     """Shift volumes by a few percent, so that a pool row drawn twice is not the same hematoma twice.
 
     A volume stays where it is if the shift would carry it over a cut of a score or a published quartile.
     """
+    volume = patients["hematoma_volume_ml"].to_numpy(dtype=np.float64)
+    largest = largest_volumes(patients["bleed_site"].to_numpy(dtype=str))
     cuts = [10.0, 20.0, 30.0, 40.0, 70.0]
     cuts += [value for quartiles in tables.QUARTILES["hematoma_volume_ml"] for value in quartiles or ()]
     cuts.sort()
-    nudged = volume * np.exp(rng.normal(0.0, 0.03, volume.size))
-    nudged = np.round(np.clip(nudged, *tables.RANGES["hematoma_volume_ml"]), 2)
+    shifted = volume * np.exp(rng.normal(0.0, 0.03, volume.size))
+    nudged = np.clip(shifted, tables.RANGES["hematoma_volume_ml"][0], largest).round(2)
     stays = np.ones(volume.size, dtype=bool)
     for side in ("left", "right"):
         stays &= np.searchsorted(cuts, volume, side=side) == np.searchsorted(cuts, nudged, side=side)
-    return np.where(stays, nudged, volume)
+    return np.asarray(np.where(stays, nudged, volume), dtype=np.float64)
 
 
 def _assign_centers(rng: np.random.Generator, patients: pd.DataFrame, centers: Sequence[str]) -> NDArray[np.object_]:

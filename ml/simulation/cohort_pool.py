@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, ndtr
 
 from ml.simulation import cohort_tables as tables
+from ml.simulation.phantom_spec import MAX_VOLUME_ML, Site
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -28,7 +29,6 @@ _CORRELATION = np.array(
     ]
 )
 _LOGARITHMIC = {"hematoma_volume_ml", "onset_to_ct_hours"}
-_LARGEST_IN_SITE = {"cerebellum": 65.0, "brainstem": 25.0, "thalamus": 60.0}
 _SMALLEST_PULSE_PRESSURE = 15
 
 
@@ -61,6 +61,11 @@ def ich_gs_scores(patients: pd.DataFrame) -> NDArray[np.int64]:
     return scores
 
 
+def largest_volumes(site: NDArray[np.str_]) -> Floats:
+    """Volume in mL that the anatomy holds at each of the sites; the same limits as the head phantom's."""
+    return np.array([MAX_VOLUME_ML[Site(name)] for name in site], dtype=np.float64)
+
+
 def _infratentorial(patients: pd.DataFrame) -> Bools:
     return (patients["location"] == "infratentorial").to_numpy(dtype=bool)
 
@@ -73,9 +78,8 @@ def _draw_group(rng: np.random.Generator, size: int, *, poor: bool) -> pd.DataFr
     measured["hematoma_volume_ml"] *= np.where(infratentorial, 0.45, 1.0)
     site = _draw_site(rng, measured["hematoma_volume_ml"], infratentorial)
     volume = measured["hematoma_volume_ml"]
-    for name, largest in _LARGEST_IN_SITE.items():
-        too_large = (site == name) & (volume > largest)
-        volume = np.where(too_large, largest * rng.uniform(0.3, 1.0, size), volume)
+    largest = largest_volumes(site)
+    volume = np.where(volume > largest, largest * rng.uniform(0.3, 1.0, size), volume)
     measured["hematoma_volume_ml"] = np.round(np.maximum(volume, tables.RANGES["hematoma_volume_ml"][0]), 2)
     measured["location"] = np.where(infratentorial, "infratentorial", "supratentorial")
     measured["bleed_site"] = site

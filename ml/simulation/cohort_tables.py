@@ -10,10 +10,10 @@ The paper contradicts itself in two places that concern a simulation:
   for 2.5 (2-4)). Only the figures of the whole cohort and of the favorable group are aimed at; the poor group's follow.
 - Table 2 prints an odds ratio of 0.312 (0.231-0.420) for craniotomy and 1.029 (0.547-1.936) for minimally invasive
   surgery, both against conservative treatment, while in Table 1 85 % have a poor outcome after craniotomy, 86 % after
-  minimally invasive surgery and 50 % under conservative treatment. The intervals settle it: 18 favorable outcomes after
-  craniotomy cannot give a log-odds standard error of 0.15 (they alone give 0.24). Read with minimally invasive surgery as
-  the reference, 0.312 for conservative treatment and 1.029 for craniotomy, both the ratios and the widths of their
-  intervals agree with Table 1. The simulation follows that reading.
+  minimally invasive surgery and 50 % under conservative treatment. The intervals settle it: 18 favorable outcomes
+  after craniotomy cannot give a log-odds standard error of 0.15 (they alone give 0.24). Read with minimally invasive
+  surgery as the reference, 0.312 for conservative treatment and 1.029 for craniotomy, both the ratios and the widths
+  of their intervals agree with Table 1. The simulation follows that reading.
 """
 
 from typing import NamedTuple
@@ -104,8 +104,8 @@ QUARTILES = {
 TIES_BELOW = {("age", "everyone", "lower"): 0.15, ("age", "poor", "lower"): 0.9}
 
 # Percent of patients with each GCS total. Table 1 prints only quartiles (whole 13 (8-14), favorable 14 (13-15), poor
-# 11 (7-14)); on a scale of 13 values these leave a wide choice. This choice keeps every quartile clear of its limits and
-# agrees with the numbers of points in Tables 4 and 5.
+# 11 (7-14)); on a scale of 13 values these leave a wide choice. This choice keeps every quartile clear of its limits
+# and agrees with the numbers of points in Tables 4 and 5.
 GCS_PERCENT = {
     3: (0.2, 5.0),
     4: (0.3, 5.0),

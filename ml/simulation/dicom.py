@@ -60,7 +60,7 @@ def series_header(stack: SliceStack, spec: PhantomSpec, seed: int, tags: Mapping
     _add_image_format(header, stack)
     for keyword, value in identity.items():
         if tag_for_keyword(keyword) is None:
-            raise MLError("unknown_dicom_keyword", "A patient tag has a name that DICOM does not know; use DICOM keywords.")
+            raise MLError("unknown_dicom_keyword", "A patient tag has a name unknown to DICOM; use DICOM keywords.")
         setattr(header, keyword, value)
     return header
 
@@ -93,7 +93,7 @@ def _add_acquisition(header: Dataset, stack: SliceStack, spec: PhantomSpec) -> N
     header.XRayTubeCurrent = "250"
     header.ExposureTime = "1000"
     header.ScanOptions = "AXIAL MODE"
-    header.ConvolutionKernel = "SIMULATED STANDARD"
+    header.ConvolutionKernel = "SIM STANDARD"
     header.GantryDetectorTilt = f"{spec.gantry_tilt_degrees:g}"
     header.ReconstructionDiameter = f"{stack.pixel_mm * stack.shape[1]:g}"
     header.ImageOrientationPatient = [_decimal(v) for v in (*stack.row_direction, *stack.column_direction)]
@@ -113,7 +113,9 @@ def _add_image_format(header: Dataset, stack: SliceStack) -> None:
     header.LossyImageCompression = "00"
 
 
-def write_slice(path: Path, header: Dataset, stack: SliceStack, index: int, number: int, hu: NDArray[np.float32]) -> UID:
+def write_slice(
+    path: Path, header: Dataset, stack: SliceStack, *, index: int, number: int, hu: NDArray[np.float32]
+) -> UID:
     """Write one slice of the stack and return its SOP Instance UID.
 
     Parameters

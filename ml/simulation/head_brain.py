@@ -1,4 +1,4 @@
-"""The contents of the cranial cavity: brain, cerebrospinal fluid, falx and tentorium, hematoma, edema, blood in the ventricles."""
+"""The contents of the cranial cavity: brain, fluid, falx and tentorium, hematoma, edema, blood in the ventricles."""
 
 from collections.abc import Iterable
 
@@ -71,20 +71,30 @@ _CALCIFIED: tuple[Ellipsoid, ...] = (
 _INNER = Ellipsoid((0.0, 10.0, 6.0), (40.0, 45.0, 27.0))
 
 
-def paint_brain(image: Array, head: HeadModel, points: Points, cavity: Array, width: Array) -> None:
-    """Paint the inside of the cranial cavity in place; `cavity` and `width` as in `head_outer.paint_outer`."""
+def paint_brain(image: Array, head: HeadModel, points: Points, cavity: Array, width: Array) -> Mask:
+    """Paint the inside of the cranial cavity in place; `cavity` and `width` as in `head_outer.paint_outer`.
+
+    Returns
+    -------
+    Where blood lies in the ventricles, bool, of the image's shape.
+    """
+    ventricular_blood = np.zeros(image.shape, dtype=bool)
     inner = _box_of(cavity < 2)
     if inner is None:
-        return
+        return ventricular_blood
     points, cavity, width = points.part(inner), cavity[inner], width[inner]
     source, push = head.displaced(points, cavity)
     tissue = np.empty_like(image)
     tissue[points.box] = _parenchyma(head, points, source, cavity, push)
     _paint_midline(tissue, head, source)
     _paint_inner_structures(tissue, head, source)
-    _paint_blood_in_ventricles(tissue, head, points, source)
+    if head.spec.ivh:
+        ventricular_blood[points.box] = blood_in_ventricles(head, points, source)
+        blood = ventricular_blood[points.box].astype(np.float32)
+        blend(tissue, points, blood, np.float32(IVH) + np.float32(1.5) * head.folia.on(points))
     _paint_hematoma(tissue, head, points)
     blend(image, points, occupancy(cavity, width) * _above_foramen(points), tissue[points.box])
+    return ventricular_blood
 
 
 def _box_of(mask: Mask) -> tuple[slice, slice] | None:
@@ -112,7 +122,7 @@ def _parenchyma(head: HeadModel, points: Points, source: Points, cavity: Array, 
     above = tentorium(source)
     cerebrum = occupancy(-above, 2.0)
     gyri = np.abs(head.gyri.on(points)) * np.float32(3.1)
-    gyri += np.maximum(depth - 13, 0) * np.float32(0.7)
+    gyri += np.maximum(depth - 15, 0) * np.float32(0.6)
     cortex = np.maximum(occupancy(gyri - np.float32(3.0), 2.2), occupancy(depth - np.float32(4.2), 2.2))
     cerebral = np.float32(WHITE) + np.float32(GREY - WHITE) * cortex
     folia = np.float32(35.5) + np.float32(1.6) * head.folia.on(points)
@@ -167,7 +177,7 @@ def _wider(shape: Ellipsoid, factor: float) -> Ellipsoid:
 
 
 def blood_in_ventricles(head: HeadModel, points: Points, source: Points) -> Mask:
-    """Return which points lie in ventricular blood, outside the parenchymal hematoma; `source` as from `HeadModel.displaced`."""
+    """Return which points lie in ventricular blood outside the hematoma; `source` as from `HeadModel.displaced`."""
     inside = np.zeros(points.x.shape, dtype=bool)
     if not head.spec.ivh:
         return inside
@@ -176,17 +186,11 @@ def blood_in_ventricles(head: HeadModel, points: Points, source: Points) -> Mask
         if near is not None:
             inside[near.within(source)] |= ellipsoid_distance(near.x, near.y, near.z, shape) < 0
     side = np.float32(1 if head.spec.side is Side.LEFT else -1)
-    # The ventricle of the bleeding side fills; elsewhere blood settles in what lies lowest with the patient on the back.
-    inside &= (source.x * side > -2.5) | (source.y > 36) | (source.z < -8)
+    # The ventricle of the bleeding side fills; elsewhere blood settles in what lies lowest in a patient on the back.
+    inside &= (source.x * side > -2.5) | (source.y > 46) | (source.z < -8)
     if head.hematoma is not None:
         inside &= head.hematoma_ratio(points)[0] >= 1
     return inside
-
-
-def _paint_blood_in_ventricles(tissue: Array, head: HeadModel, points: Points, source: Points) -> None:
-    if head.spec.ivh:
-        blood = blood_in_ventricles(head, points, source).astype(np.float32)
-        blend(tissue, points, blood, np.float32(IVH) + np.float32(1.5) * head.folia.on(points))
 
 
 def _paint_hematoma(tissue: Array, head: HeadModel, points: Points) -> None:

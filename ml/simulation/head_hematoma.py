@@ -12,8 +12,10 @@ from ml.simulation.phantom_spec import PhantomSpec, Side, Site
 
 Vector = NDArray[np.float64]
 
-_POWER = 6
-"""Exponent of a lobe; the radius is then a polynomial on the sphere and Gauss quadrature of its cube is exact."""
+_POWER = 12
+"""Exponent of a lobe: the radius is a polynomial on the sphere, of degree 12, its cube of degree 36."""
+_POLAR, _AZIMUTHS = 24, 48
+"""Nodes of the product Gauss rule; exact to degree 47."""
 
 # Center on the patient's left (LPS mm, model coordinates) and relative semi-axes.
 _SITES: dict[Site, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -28,12 +30,16 @@ _SITES: dict[Site, tuple[tuple[float, float, float], tuple[float, float, float]]
 }
 # Where a body that does not fit is moved to, step by step.
 _ROOM: dict[Site, tuple[float, float, float]] = {
-    Site.THALAMUS: (24.0, 14.0, 12.0),
-    Site.CEREBELLUM: (14.0, 52.0, -34.0),
-    Site.BRAINSTEM: (0.0, 30.0, -28.0),
-    Site.LOBAR_TEMPORAL: (38.0, 14.0, -6.0),
+    Site.CEREBELLUM: (12.0, 52.0, -34.0),
+    Site.BRAINSTEM: (0.0, 34.0, -29.0),
 }
-_ROOM_SUPRATENTORIAL = (31.0, 14.0, 18.0)
+_ROOM_SUPRATENTORIAL = (27.0, 14.0, 13.0)
+
+MARGIN_MM = 2.0
+"""Least depth of the hematoma below the inner table where it is placed."""
+BEYOND_MIDLINE_MM = 4.0
+BEYOND_MIDLINE_MM_PER_ML = 0.09
+"""How far a supratentorial hematoma may reach over the undisplaced midline: a large one pushes the falx before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,27 +69,32 @@ class Hematoma:
     def _outline(self, u: list[Array]) -> Array:
         rho = np.ones_like(u[0])
         for (a, b, c), height in zip(self.lobes.astype(np.float32), self.heights.astype(np.float32), strict=True):
-            half = (1 + a * u[0] + b * u[1] + c * u[2]) * np.float32(0.5)
-            cube = half * half * half
-            rho += height * cube * cube
+            half = a * u[0] + b * u[1] + c * u[2]
+            half += 1
+            cube = half * half
+            cube *= half
+            cube *= cube
+            cube *= cube
+            cube *= height * np.float32(0.5**_POWER)
+            rho += cube
         return rho
 
     @property
     def volume_ml(self) -> float:
         """Exact volume, mL: the integral of r^3 / 3 over the sphere by a product Gauss rule exact for this outline."""
-        nodes, weights = np.polynomial.legendre.leggauss(16)
-        azimuth = np.arange(32) * (2 * np.pi / 32)
+        nodes, weights = np.polynomial.legendre.leggauss(_POLAR)
+        azimuth = np.arange(_AZIMUTHS) * (2 * np.pi / _AZIMUTHS)
         u = _directions(nodes, azimuth)
         rho = self._outline64(u)
-        integral = float((rho**3).reshape(16, 32).sum(axis=1) @ weights) * (2 * np.pi / 32) / 3
+        integral = float((rho**3).reshape(_POLAR, _AZIMUTHS).sum(axis=1) @ weights) * (2 * np.pi / _AZIMUTHS) / 3
         return integral * float(np.prod(self.radii)) / 1000
 
     def _outline64(self, u: Vector) -> Vector:
         return 1 + (((1 + u @ self.lobes.T) / 2) ** _POWER) @ self.heights
 
     def surface(self) -> Vector:
-        """Return 192 points of the surface, (n, 3), LPS mm."""
-        u = _directions(np.linspace(-1, 1, 12), np.arange(16) * (2 * np.pi / 16))
+        """Return 384 points of the surface, (n, 3), LPS mm."""
+        u = _directions(np.linspace(-1, 1, 16), np.arange(24) * (2 * np.pi / 24))
         return self.center + (u * self._outline64(u)[:, None] * self.radii) @ self.rotation
 
     @property
@@ -123,25 +134,40 @@ def place_hematoma(
         return None
     side = np.array([1.0 if spec.side is Side.LEFT else -1.0, 1.0, 1.0])
     center, axes = (np.asarray(v) for v in _SITES[spec.site])
-    start = (center + rng.normal(0, 2.0, 3) * (1.0 if not spec.site.infratentorial else 0.4)) * side * scale
+    start = (center + rng.normal(0, 2.0, 3) * (0.4 if spec.site.infratentorial else 1.0)) * side * scale
     room = np.asarray(_ROOM.get(spec.site, _ROOM_SUPRATENTORIAL)) * side * scale
     body = _body(spec, rng, axes, start)
-    for step in np.linspace(0, 1, 21):
-        # A body too long for its place also becomes rounder on the way.
-        rounded = _with_volume(replace(body, radii=body.radii ** (1 - 0.8 * step)), spec.volume_ml)
-        candidate = replace(rounded, center=start + step * (room - start))
-        if depth(candidate.surface()).min() >= 2.5:
+    for step in np.linspace(0, 1, 26):
+        # A body too long for its place also becomes rounder and smoother on the way.
+        shape = replace(body, radii=body.radii ** (1 - step), heights=body.heights * (1 - step))
+        candidate = replace(_with_volume(shape, spec.volume_ml), center=start + step * (room - start))
+        if fits(candidate, spec, depth):
             return candidate
-    raise MLError("hematoma_does_not_fit", f"A hematoma of {spec.volume_ml:g} mL does not fit there; choose a smaller volume.")
+    raise MLError(
+        "hematoma_does_not_fit",
+        f"A hematoma of {spec.volume_ml:g} mL does not fit at this site in this head; choose a smaller volume.",
+    )
+
+
+def fits(body: Hematoma, spec: PhantomSpec, depth: Callable[[Vector], Vector], margin: float = MARGIN_MM) -> bool:
+    """Return whether a body lies wholly inside the cranial cavity and on its own side."""
+    surface = body.surface()
+    inside = bool(depth(surface).min() >= margin)
+    if spec.site.infratentorial:
+        return inside
+    sign = 1.0 if spec.side is Side.LEFT else -1.0
+    beyond = BEYOND_MIDLINE_MM + BEYOND_MIDLINE_MM_PER_ML * spec.volume_ml
+    return inside and float((surface[:, 0] * sign).min()) > -beyond
 
 
 def _body(spec: PhantomSpec, rng: np.random.Generator, axes: Vector, center: Vector) -> Hematoma:
-    angles = np.deg2rad(rng.normal(0, 8, 2)) + np.array([np.deg2rad(12) * (1 if spec.side is Side.LEFT else -1), 0])
+    sign = 1.0 if spec.side is Side.LEFT else -1.0
+    yaw, pitch = np.deg2rad(rng.normal(0, 8, 2)) + np.array([np.deg2rad(12) * sign, 0])
     lobes = rng.normal(size=(4, 3))
     lobes /= np.linalg.norm(lobes, axis=1, keepdims=True)
-    heights = rng.uniform(0.12, 0.38, 4) if spec.lobulated else np.zeros(4)
+    heights = rng.uniform(0.15, 0.5, 4) if spec.lobulated else np.zeros(4)
     attenuation = float(rng.uniform(59, 69))
-    return Hematoma(center, axes / np.prod(axes) ** (1 / 3), _rotation(*angles), lobes, heights, attenuation)
+    return Hematoma(center, axes / np.prod(axes) ** (1 / 3), _rotation(yaw, pitch), lobes, heights, attenuation)
 
 
 def _with_volume(body: Hematoma, volume_ml: float) -> Hematoma:

@@ -1,8 +1,8 @@
 """One simulated head: its size, pose and cranial cavity, and how the hematoma displaces what surrounds it.
 
-Three coordinate systems, all LPS in mm: the patient's (DICOM), the head's (rigid: turned and moved), and the model's (the head's
-divided by its size), in which the anatomy of `head_outer` and `head_brain` is written. The model's origin lies midway between the
-anterior and posterior commissure; `x` there is warped so that the head is narrower in front.
+Three coordinate systems, all LPS in mm: the patient's (DICOM), the head's (rigid: turned and moved), and the model's
+(the head's divided by its size), in which the anatomy of `head_outer` and `head_brain` is written. The model's origin
+lies midway between the anterior and posterior commissure; `x` there is warped so that the head is narrower in front.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,9 @@ PETROUS = Ellipsoid((35.0, 24.0, -43.0), (27.0, 8.0, 11.0), yaw=35.0)
 FORAMEN_MAGNUM = (0.0, 46.0, -66.0)
 SEPTUM_PELLUCIDUM = (0.0, -20.0, 8.0)
 HEAD_BOX = ((0.0, 4.0, -30.0), (84.0, 116.0, 125.0))
-TAPER_MM = 12.0
+VAULT_MM = 18.0
+"""More than skull and scalp together measure anywhere over the dome."""
+TAPER_MM = 25.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,15 @@ class HeadModel:
         box = plane.box(*HEAD_BOX, 4.0)
         if box is None:
             return None
+        corners = [(r, c) for r in (box[0].start, box[0].stop) for c in (box[1].start, box[1].stop)]
+        lowest = min(float(plane.origin[2] + r * plane.down[2] + c * plane.across[2]) for r, c in corners)
+        if lowest > DOME.center[2]:
+            # Above the widest level the head narrows like the dome with skull and scalp on it.
+            a, b, c = (radius + VAULT_MM for radius in DOME.radii)
+            part = np.sqrt(max(0.0, 1 - ((lowest - DOME.center[2]) / c) ** 2))
+            box = plane.box(DOME.center, (a * part, b * part, c), 4.0)
+            if box is None:
+                return None
         x, y, z = plane.coordinates(box)
         return Points(egg(x, y), y, z, plane, box)
 
@@ -116,6 +127,10 @@ class HeadModel:
         u = self.displacement.direction.astype(np.float32)
         moved = Points(points.x - u[0] * push, points.y - u[1] * push, points.z - u[2] * push, points.plane, points.box)
         return moved, push
+
+    def depth(self, points: Vector) -> Vector:
+        """Return how deep below the inner table points (n, 3) of the head's rigid coordinates lie, mm, shape (n,)."""
+        return _depth(points, self.scale)
 
     @property
     def midline_shift_mm(self) -> float:
@@ -145,18 +160,14 @@ def cavity_distance(x: Array, y: Array, z: Array) -> Array:
 
 def make_head(spec: PhantomSpec, rng: np.random.Generator) -> HeadModel:
     """Draw a head: size, pose, atrophy, skull, texture and hematoma, all from `rng`."""
-    scale = np.clip(rng.normal(1.0, 0.03) + rng.normal(0, 0.015, 3), 0.9, 1.09)
+    scale = np.clip(rng.normal(0.97, 0.025) + rng.normal(0, 0.015, 3), 0.88, 1.06)
     angles = np.deg2rad(np.clip(rng.normal(0, 2.5, 3), -6, 6))
     translation = np.append(np.clip(rng.normal(0, 4, 2), -8, 8), rng.uniform(-60, 60))
     atrophy = rng.uniform(0, 1)
     shape = {"skull_mm": float(rng.uniform(5.0, 7.5)), "scalp_mm": float(rng.uniform(4.5, 7.0))}
     fields = {"gyri": WaveField(rng, 19.0), "folia": WaveField(rng, 5.5), "texture": WaveField(rng, 9.0)}
 
-    def depth(points: Vector) -> Vector:
-        x, y, z = (points / scale).astype(np.float32).T
-        return np.asarray(-cavity_distance(egg(x, y), y, z), dtype=np.float64)
-
-    hematoma = place_hematoma(spec, rng, scale, depth)
+    hematoma = place_hematoma(spec, rng, scale, lambda points: _depth(points, scale))
     return HeadModel(
         spec=spec,
         rotation=_euler(*angles),
@@ -171,6 +182,11 @@ def make_head(spec: PhantomSpec, rng: np.random.Generator) -> HeadModel:
     )
 
 
+def _depth(points: Vector, scale: Vector) -> Vector:
+    x, y, z = (points / scale).astype(np.float32).T
+    return np.asarray(-cavity_distance(egg(x, y), y, z), dtype=np.float64)
+
+
 def _displacement(spec: PhantomSpec, hematoma: Hematoma | None, scale: Vector) -> Displacement:
     if hematoma is None:
         return Displacement(np.zeros(3), np.array([1.0, 0.0, 0.0]), 0.0, 40.0)
@@ -182,8 +198,8 @@ def _displacement(spec: PhantomSpec, hematoma: Hematoma | None, scale: Vector) -
     elif spec.site is Site.CEREBELLUM:
         direction, most, width = np.array([-0.7 * side, -0.7, 0.0]), 8.0, 22.0
     else:
-        direction, most, width = np.array([-side, 0.0, 0.0]), 16.0, 42.0
-    amplitude = spec.mass_effect * most * (1 - np.exp(-spec.volume_ml / (3.5 * most)))
+        direction, most, width = np.array([-side, 0.0, 0.0]), 26.0, 42.0
+    amplitude = spec.mass_effect * most * (1 - np.exp(-spec.volume_ml / (2.7 * most)))
     return Displacement(center, direction, float(amplitude), width)
 
 

@@ -11,9 +11,11 @@ from ml.simulation.head_shapes import (
     ellipsoid_distance,
     ellipsoid_occupancy,
     occupancy,
+    smooth_minimum,
 )
 
-AIR, FAT, MUSCLE, SKIN, CSF, CORD, BONE, DIPLOE, DENSE_BONE = -1000.0, -95.0, 52.0, 30.0, 8.0, 34.0, 1250.0, 650.0, 1600.0
+AIR, FAT, MUSCLE, SKIN, CSF, CORD = -1000.0, -90.0, 55.0, 42.0, 8.0, 34.0
+BONE, DIPLOE, DENSE_BONE = 1250.0, 650.0, 1600.0
 
 FACE = Ellipsoid((0.0, -31.0, -62.0), (64.0, 54.0, 72.0))
 NOSE = Ellipsoid((0.0, -86.0, -60.0), (11.0, 17.0, 17.0))
@@ -30,7 +32,6 @@ _FACE_PAIRS: tuple[tuple[Ellipsoid, float], ...] = (
     (Ellipsoid((17.0, -10.0, -72.0), (3.0, 10.0, 15.0), yaw=-15.0), BONE),
     (ORBIT.scaled(1.13), BONE),
     (ORBIT, FAT),
-    (Ellipsoid((32.0, -85.0, -41.0), (16.0, 18.0, 15.0)), SKIN),
     (Ellipsoid((32.0, -65.0, -41.0), (12.4, 12.4, 12.4)), 38.0),
     (Ellipsoid((32.0, -65.0, -41.0), (11.2, 11.2, 11.2)), 12.0),
     (Ellipsoid((32.0, -73.5, -41.0), (4.5, 2.2, 4.5)), 75.0),
@@ -62,7 +63,8 @@ _MASTOID = Ellipsoid((51.0, 37.0, -52.0), (11.0, 13.0, 19.0), yaw=-10.0)
 _ETHMOID = Ellipsoid((0.0, -44.0, -38.0), (12.0, 22.0, 12.5))
 _ATLAS_Z, _ATLAS_HALF_HEIGHT = -92.0, 6.0
 _DENS = Ellipsoid((0.0, 28.0, -92.0), (5.5, 5.5, 20.0))
-_TEMPORALIS = Ellipsoid((62.0, -22.0, -14.0), (16.0, 30.0, 36.0), yaw=-8.0)
+_EYELID = Ellipsoid((31.5, -64.0, -41.0), (17.0, 16.0, 15.0))
+_TEMPORALIS = Ellipsoid((60.0, -20.0, -18.0), (16.0, 28.0, 34.0), yaw=-8.0)
 
 
 def blend(image: Array, points: Points, filled: Array, hu: Array | float) -> None:
@@ -81,16 +83,20 @@ def paint_shape(
 
 
 def paint_outer(image: Array, head: HeadModel, points: Points, cavity: Array, width: Array) -> None:
-    """Paint soft tissue, face, skull and spine; `cavity` is the distance to the inner table, `width` its partial volume depth."""
+    """Paint soft tissue, face, skull and spine.
+
+    `cavity` is the distance to the inner table (mm, negative inside), `width` how many mm partial volume blurs it.
+    """
     skull = skull_thickness(head, points)
-    _paint_soft_tissue(image, head, points, cavity - skull, width)
+    texture = head.texture.on(points)
+    _paint_soft_tissue(image, head, points, cavity - skull, width, texture)
     low = float(points.z.min()) < 5
     if low:
         _paint_face(image, head, points)
     outer = occupancy(cavity - skull, width)
     middle = np.abs(cavity - np.float32(0.52) * skull)
     bone = np.float32(BONE) - np.float32(BONE - DIPLOE) * occupancy(middle - np.float32(0.24) * skull, 2.0)
-    bone += np.float32(90) * head.texture.on(points)
+    bone += np.float32(90) * texture
     if low:
         bone = np.where(points.z < -15, np.maximum(bone, np.float32(900)), bone)
         outer *= 1 - _nothing_below(points, width)
@@ -104,7 +110,8 @@ def skull_thickness(head: HeadModel, points: Points) -> Array:
     y = (points.y - 16) * np.float32(1 / 83)
     vault = np.float32(head.skull_mm) + np.float32(2.5) * y * y
     squama = np.clip((8 - points.z) * np.float32(1 / 40), 0, 1) * np.clip(np.abs(points.x) * np.float32(1 / 55), 0, 1)
-    return vault - np.float32(2.2) * squama
+    base = np.clip((-12 - points.z) * np.float32(1 / 15), 0, 1)
+    return vault - np.float32(2.0) * squama - np.float32(1.8) * base * (1 + np.float32(0.6) * (points.y < -25))
 
 
 def _nothing_below(points: Points, width: Array) -> Array:
@@ -112,27 +119,29 @@ def _nothing_below(points: Points, width: Array) -> Array:
     return occupancy(points.z + np.float32(76), width)
 
 
-def _paint_soft_tissue(image: Array, head: HeadModel, points: Points, outside_skull: Array, width: Array) -> None:
-    scalp = outside_skull - np.float32(head.scalp_mm)
-    plane = points.plane
+def _paint_soft_tissue(
+    image: Array, head: HeadModel, points: Points, outside_skull: Array, width: Array, texture: Array
+) -> None:
+    skin = outside_skull - np.float32(head.scalp_mm)
     edge: Array = width
-    skin = scalp
-    if float(points.z.min()) < 20:
-        edge = np.minimum(width, np.float32(2.5 * plane.pixel))
-        for shape in (FACE, NOSE, NECK):
-            skin = np.minimum(skin, ellipsoid_distance(points.x, points.y, points.z, shape))
-        bulge = ellipsoid_distance(np.abs(points.x), points.y, points.z, _TEMPORALIS)
-        skin = np.minimum(skin, np.maximum(bulge - 4, outside_skull - np.float32(head.scalp_mm + 6)))
-    streaks = head.texture.on(points)
-    fat = occupancy(skin + np.float32(1.6), 1.2) * occupancy(-outside_skull, 2.0)
-    tissue = np.full_like(skin, SKIN) + fat * np.float32(FAT - SKIN + 20)
-    if float(points.z.min()) < 25:
-        deep = occupancy(skin + np.float32(7), 2.5)
-        muscle = np.float32(MUSCLE) + np.float32(FAT - MUSCLE) * np.clip(streaks * 2 - np.float32(1.9), 0, 1)
-        muscular = deep * occupancy(points.z + np.float32(22), 8.0)
-        tissue += muscular * (muscle - tissue)
-        temporalis = occupancy(ellipsoid_distance(np.abs(points.x), points.y, points.z, _TEMPORALIS), 2.0)
-        tissue += temporalis * (np.float32(MUSCLE) - tissue)
+    low = float(points.z.min()) < 25
+    if low:
+        edge = np.minimum(width, np.float32(2.5 * points.plane.pixel))
+        for shape in (NOSE, FACE, NECK):
+            skin = smooth_minimum(skin, ellipsoid_distance(points.x, points.y, points.z, shape), 6.0)
+        aside = np.abs(points.x)
+        skin = smooth_minimum(skin, ellipsoid_distance(aside, points.y, points.z, _EYELID), 3.0)
+        temporalis = ellipsoid_distance(aside, points.y, points.z, _TEMPORALIS)
+        skin = smooth_minimum(skin, np.maximum(temporalis - 2, outside_skull - np.float32(head.scalp_mm + 3.5)), 10.0)
+    fat = occupancy(skin + np.float32(2.4), 1.5) * occupancy(np.float32(1.2) - outside_skull, 1.5)
+    tissue = np.float32(SKIN) + fat * np.float32(FAT - SKIN)
+    if low:
+        planes = occupancy(np.abs(head.gyri.on(points)) - np.float32(0.1), 0.3)
+        planes *= np.clip(texture + np.float32(0.4), 0, 1)
+        muscle = np.float32(MUSCLE) + planes * np.float32(FAT - MUSCLE)
+        deep = occupancy(skin + np.float32(6), 2.5) * occupancy(points.z + np.float32(22), 8.0)
+        tissue += deep * (muscle - tissue)
+        tissue += occupancy(temporalis, 2.0) * occupancy(skin + np.float32(3.5), 2.0) * (np.float32(MUSCLE) - tissue)
     blend(image, points, occupancy(skin, edge), tissue)
 
 
@@ -187,10 +196,13 @@ def _paint_spine(image: Array, points: Points) -> None:
 
 
 def paint_head_holder(image: Array, rows_mm: Array, columns_mm: Array) -> None:
-    """Paint the curved holder below the head, in place; coordinates are the patient's x and in-plane y, mm."""
-    radius = np.hypot(columns_mm, rows_mm)
-    below = rows_mm > np.float32(45)
-    shell = occupancy(np.abs(radius - np.float32(123)) - np.float32(1.3), 1.0)
-    pad = occupancy(np.abs(radius - np.float32(119)) - np.float32(2.6), 1.0)
-    image += np.where(below, pad * np.maximum(np.float32(-890) - image, 0), 0)
-    image += np.where(below, shell * np.maximum(np.float32(-120) - image, 0), 0)
+    """Paint the curved holder and its pad under the occiput, in place.
+
+    `rows_mm` (rows, 1) and `columns_mm` (1, columns) are distances from the middle of the image.
+    """
+    lower = int(np.searchsorted(rows_mm[:, 0], np.float32(40)))
+    rows_mm, image = rows_mm[lower:], image[lower:]
+    radius = np.hypot(columns_mm, rows_mm - np.float32(12)) - np.float32(102)
+    for inner, outer, hu in ((0.0, 5.0, -890.0), (5.0, 8.0, -120.0)):
+        layer = occupancy(np.abs(radius - np.float32((inner + outer) / 2)) - np.float32((outer - inner) / 2), 1.0)
+        image += layer * np.maximum(np.float32(hu) - image, 0)

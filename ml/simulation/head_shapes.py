@@ -100,7 +100,9 @@ class Points:
     plane: Plane
     box: Box
 
-    def crop(self, center: tuple[float, float, float], half: tuple[float, float, float], margin: float) -> "Points | None":
+    def crop(
+        self, center: tuple[float, float, float], half: tuple[float, float, float], margin: float
+    ) -> "Points | None":
         """Return the part near an axis-parallel box of model space."""
         inner = self.plane.box(center, half, margin)
         if inner is None:
@@ -120,8 +122,8 @@ class Points:
 
     def part(self, inner: Box) -> "Points":
         """Return the sub-box `inner`, counted from this box's own corner."""
-        spans = [slice(own.start + span.start, own.start + span.stop) for own, span in zip(self.box, inner, strict=True)]
-        return Points(self.x[inner], self.y[inner], self.z[inner], self.plane, (spans[0], spans[1]))
+        rows, columns = (slice(a.start + b.start, a.start + b.stop) for a, b in zip(self.box, inner, strict=True))
+        return Points(self.x[inner], self.y[inner], self.z[inner], self.plane, (rows, columns))
 
 
 def egg(x: Array, y: Array) -> Array:
@@ -137,18 +139,32 @@ def ellipsoid_distance(x: Array, y: Array, z: Array, shape: Ellipsoid) -> Array:
     return _distance_and_gradient(x, y, z, shape)[0]
 
 
-def _distance_and_gradient(x: Array, y: Array, z: Array, shape: Ellipsoid) -> tuple[Array, tuple[Array, Array, Array], Array]:
-    a, b, c = (np.float32(r) for r in shape.radii)
+def _distance_and_gradient(
+    x: Array, y: Array, z: Array, shape: Ellipsoid
+) -> tuple[Array, tuple[Array, Array, Array], Array]:
+    """Return the distance, the gradient of k0^2 / 2 in the ellipsoid's own axes, and the gradient's length."""
     px, py = x - np.float32(shape.center[0]), y - np.float32(shape.center[1])
-    qz = (z - np.float32(shape.center[2])) / c
+    pz = z - np.float32(shape.center[2])
     if shape.yaw:
         cos, sin = np.float32(np.cos(np.deg2rad(shape.yaw))), np.float32(np.sin(np.deg2rad(shape.yaw)))
         px, py = cos * px + sin * py, cos * py - sin * px
-    qx, qy = px / a, py / b
-    k0 = np.sqrt(qx * qx + qy * qy + qz * qz)
-    gx, gy, gz = qx / a, qy / b, qz / c
-    k1 = np.sqrt(gx * gx + gy * gy + gz * gz) + np.float32(1e-6)
-    return k0 * (k0 - 1) / k1, (gx, gy, gz), k1
+    gradient, squares = [], []
+    for p, radius in ((px, shape.radii[0]), (py, shape.radii[1]), (pz, shape.radii[2])):
+        g = p * np.float32(1 / radius**2)
+        gradient.append(g)
+        p *= g
+        g2 = g * g
+        squares.append((p, g2))
+    k0, k1 = squares[0]
+    for p, g2 in squares[1:]:
+        k0 += p
+        k1 += g2
+    k0, k1 = np.sqrt(k0, out=k0), np.sqrt(k1, out=k1)
+    k1 += np.float32(1e-6)
+    distance = k0 - 1
+    distance *= k0
+    distance /= k1
+    return distance, (gradient[0], gradient[1], gradient[2]), k1
 
 
 def ellipsoid_occupancy(points: Points, shape: Ellipsoid, soften: float = 0.0) -> Array:
@@ -161,13 +177,16 @@ def ellipsoid_occupancy(points: Points, shape: Ellipsoid, soften: float = 0.0) -
         n = np.array([cos * n[0] + sin * n[1], cos * n[1] - sin * n[0], n[2]])
     n = (n * plane.thickness).astype(np.float32)
     through = (gx * n[0] + gy * n[1] + gz * n[2]) / k1
-    width = np.sqrt(through * through + np.float32((1.2 * plane.pixel + soften) ** 2))
-    return occupancy(d, width)
+    through *= through
+    through += np.float32((1.2 * plane.pixel + soften) ** 2)
+    return occupancy(d, np.sqrt(through, out=through))
 
 
 def occupancy(distance: Array, width: Array | float) -> Array:
     """Return the filled part of a voxel `width` mm deep whose center lies `distance` mm outside a surface."""
-    return np.clip(np.float32(0.5) - distance / np.asarray(width, dtype=np.float32), 0, 1).astype(np.float32, copy=False)
+    filled = np.divide(distance, np.asarray(width, dtype=np.float32), dtype=np.float32)
+    np.subtract(np.float32(0.5), filled, out=filled)
+    return np.clip(filled, 0, 1, out=filled)
 
 
 def partial_volume_width(distance: Array, plane: Plane) -> Array:
@@ -176,21 +195,31 @@ def partial_volume_width(distance: Array, plane: Plane) -> Array:
     The gradient of a distance field has length 1; what is missing of it in the plane points through the slice.
     """
     rows, columns = np.gradient(distance, np.float32(plane.pixel))
-    through = np.clip(1 - rows * rows - columns * columns, 0, 1)
-    return np.sqrt(np.float32(plane.thickness**2) * through + np.float32((1.2 * plane.pixel) ** 2))
+    rows *= rows
+    columns *= columns
+    rows += columns
+    through = np.clip(np.subtract(1, rows, out=rows), 0, 1, out=rows)
+    through *= np.float32(plane.thickness**2)
+    through += np.float32((1.2 * plane.pixel) ** 2)
+    return np.sqrt(through, out=through)
 
 
 def smooth_minimum(a: Array, b: Array, k: float) -> Array:
     """Return the minimum of two distance fields, rounded over `k` mm (polynomial smooth minimum)."""
-    h = np.maximum(np.float32(k) - np.abs(a - b), 0)
-    return np.minimum(a, b) - h * h * np.float32(0.25 / k)
+    h = np.subtract(a, b)
+    np.abs(h, out=h)
+    np.subtract(np.float32(k), h, out=h)
+    np.maximum(h, 0, out=h)
+    h *= h
+    h *= np.float32(0.25 / k)
+    return np.subtract(np.minimum(a, b), h, out=h)
 
 
 class WaveField:
     """Random field of one wavelength: a sum of plane waves in random directions, of unit variance.
 
-    On a plane each wave is a product of a row term and a column term, so that a slice costs one matrix product. The zero set
-    of such a field is a labyrinth of even width: seen in a slice it looks like gyri and sulci.
+    On a plane each wave is a product of a row term and a column term, so that a slice costs one matrix product. The
+    zero set of such a field is a labyrinth of even width: seen in a slice it looks like gyri and sulci.
     """
 
     def __init__(self, rng: np.random.Generator, wavelength_mm: float, waves: int = 20) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ml.errors import MLError
 
@@ -34,6 +35,14 @@ def calibrate_weights(features: NDArray[np.float64], targets: NDArray[np.float64
         Code ``margins_unreachable``: no weighting of these rows meets the targets.
     """
     centered = np.asarray(features, dtype=np.float64) - targets
+    # One thread: the products are too small to share, and on a busy machine the threads of BLAS wait on each other for
+    # seconds. It also keeps the order of summation, and with it the last digit, the same from run to run.
+    with threadpool_limits(limits=1):
+        return _descend(centered)
+
+
+def _descend(centered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Newton's method with backtracking on the dual."""
     multipliers = np.zeros(centered.shape[1])
     weights, height = _tilt(centered, multipliers)
     for _ in range(_ROUNDS):

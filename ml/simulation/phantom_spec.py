@@ -44,14 +44,14 @@ class SpacingPattern(StrEnum):
 
 MAX_VOLUME_ML = MappingProxyType(
     {
-        Site.BASAL_GANGLIA: 150.0,
-        Site.THALAMUS: 70.0,
-        Site.LOBAR_FRONTAL: 130.0,
-        Site.LOBAR_TEMPORAL: 110.0,
-        Site.LOBAR_PARIETAL: 130.0,
-        Site.LOBAR_OCCIPITAL: 110.0,
-        Site.CEREBELLUM: 50.0,
-        Site.BRAINSTEM: 20.0,
+        Site.BASAL_GANGLIA: 130.0,
+        Site.THALAMUS: 60.0,
+        Site.LOBAR_FRONTAL: 110.0,
+        Site.LOBAR_TEMPORAL: 100.0,
+        Site.LOBAR_PARIETAL: 110.0,
+        Site.LOBAR_OCCIPITAL: 100.0,
+        Site.CEREBELLUM: 45.0,
+        Site.BRAINSTEM: 18.0,
     }
 )
 """Largest hematoma (mL) that the phantom's anatomy holds at each site."""
@@ -68,7 +68,7 @@ class PhantomSpec:
     site, side
         Where the hematoma lies (members of `Site` and `Side`, or their values).
     volume_ml
-        Parenchymal hematoma volume, mL; 0 draws a head without hemorrhage. Otherwise 0.3 mL to `MAX_VOLUME_ML` of the site.
+        Parenchymal hematoma volume, mL: 0.3 to `MAX_VOLUME_ML` of the site, or 0 for a head without hemorrhage.
     ivh
         Blood in the ventricles.
     edema

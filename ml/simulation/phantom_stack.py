@@ -16,7 +16,7 @@ LOWER_SLICES_MIXED = 14
 class SliceStack:
     """Slices from foot to head.
 
-    `positions` (z, 3): center of the first voxel of each slice, LPS mm; `thickness` (z,) mm; `offsets` (z,) mm along `normal`.
+    `positions` (z, 3) centers of the first voxels, LPS mm; `offsets` (z,) along `normal`, mm; `thickness` (z,) mm.
     """
 
     positions: Vector
@@ -48,8 +48,8 @@ def stack_slices(spec: PhantomSpec, *, low: float, high: float, center: Vector) 
     low, high
         Offsets along the normal that the first slice has and that the last one reaches or passes, mm.
     center
-        Where the middle of the image lies in the patient's x and y, LPS mm. With a tilted gantry the table still moves along z
-        alone, so x and y are the same in every slice and the stack is sheared.
+        Where the middle of the image lies in the patient's x and y, LPS mm. With a tilted gantry the table still moves
+        along z alone, so x and y are the same in every slice and the stack is sheared.
     """
     angle = np.deg2rad(spec.gantry_tilt_degrees)
     row_direction = np.array([1.0, 0.0, 0.0])

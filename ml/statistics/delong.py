@@ -174,5 +174,4 @@ def _below_twice(values: FloatArray, others: FloatArray) -> CountArray:
 
 
 def _variance_of_mean(counts: CountArray) -> float:
-    # Shifting by one of the counts keeps equal counts at a variance of exactly 0.
-    return float((counts - counts[0]).var(ddof=1)) / counts.size
+    return float(counts.var(ddof=1)) / counts.size

@@ -65,7 +65,7 @@ class CellTrainer:
         Raises
         ------
         MLError
-            ``loss_not_finite``, ``out_of_memory``, ``bad_image``, ``bad_clinical_value``; ``stopped`` as RunStoppedError.
+            ``loss_not_finite``, ``out_of_memory``, ``bad_image``, ``bad_clinical_value``, ``stopped``.
         """
         try:
             state = self._resume(on_restart)

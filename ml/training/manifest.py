@@ -46,7 +46,7 @@ class Case(_Frozen):
     label: Literal[0, 1]
     """1 = poor outcome."""
     image: str
-    """Path of a .npy file, relative to the manifest: float16 or float32, (z, y, x), values 0..1, as ``preprocess`` makes."""
+    """Path of a .npy file relative to the manifest: float16 or float32, (z, y, x), values 0..1, from ``preprocess``."""
     image_sha256: Sha256
     clinical: dict[str, ClinicalValue]
 

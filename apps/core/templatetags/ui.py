@@ -1,9 +1,13 @@
-"""What every page writes the same way: icons, numbers with their units, estimates with their intervals, form controls."""
+"""What every page writes the same way: icons, numbers with units, estimates with intervals, form controls."""
+
+from datetime import datetime
+from typing import Any
 
 from django import forms, template
 from django.core.paginator import Paginator
 from django.forms.boundfield import BoundField, BoundWidget
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -103,6 +107,13 @@ def p_value(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
+@register.filter
+def age(moment: datetime) -> str:
+    """How long ago something was, to the second while that matters: "4 s", later "12 min"."""
+    seconds = max(0, round((timezone.now() - moment).total_seconds()))
+    return f"{seconds}{NARROW_SPACE}s" if seconds < 120 else f"{seconds // 60}{NARROW_SPACE}min"
+
+
 def _control_class(widget: forms.Widget) -> str:
     if isinstance(widget, forms.CheckboxInput | forms.RadioSelect | forms.CheckboxSelectMultiple):
         return "form-check-input"
@@ -122,7 +133,8 @@ def _choice(choice: BoundWidget, css: str) -> SafeString:
 def control(field: BoundField) -> SafeString:
     """Draw a form field's control in the page's style; Django adds the links to its help and its errors."""
     widget = field.field.widget
-    css = " ".join(filter(None, [widget.attrs.get("class"), _control_class(widget), field.errors and "is-invalid"]))
+    invalid = "is-invalid" if field.errors else None
+    css = " ".join(filter(None, [widget.attrs.get("class"), _control_class(widget), invalid]))
     if isinstance(widget, forms.RadioSelect | forms.CheckboxSelectMultiple):
         return format_html_join("", "{}", ((_choice(choice, css),) for choice in field.subwidgets))
     return field.as_widget(attrs={"class": css})
@@ -138,6 +150,6 @@ def control_kind(field: BoundField) -> str:
 
 
 @register.filter
-def page_numbers(paginator: Paginator, number: int) -> list[int | str]:
+def page_numbers(paginator: "Paginator[Any]", number: int) -> list[int | str]:
     """The page numbers worth a link: the first, the last, and those around the page shown."""
     return list(paginator.get_elided_page_range(number, on_each_side=2, on_ends=1))

@@ -1,6 +1,7 @@
 import { startConfirm } from "./view/confirm";
 import { startHtmx } from "./view/htmx";
 import { startButtons, startMenus } from "./view/menus";
+import { startScrollBoxes } from "./view/scroll";
 import { startShortcuts } from "./view/shortcuts";
 import { startTheme } from "./view/theme";
 import { startToasts } from "./view/toast";
@@ -11,4 +12,5 @@ startButtons();
 startConfirm();
 startShortcuts();
 startToasts();
+startScrollBoxes();
 startHtmx();

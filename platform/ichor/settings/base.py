@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "apps.experiments",
     "apps.predictions",
     "apps.analytics",
+    "apps.demonstration",
 ]
 
 MIDDLEWARE = [
@@ -75,6 +76,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "apps.core.context.study",
                 "apps.accounts.context.actor",
+                "apps.demonstration.context.accounts",
             ],
         },
     }

@@ -3,10 +3,10 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.scores import INPUTS, SCORES, InputKind, ScoreDefinition
+from ml.scores import INPUTS, SCORES, InputKind, ScoreDefinition, ScoreItem
 
 PATIENT: dict[str, object] = {
     "age": 83,
@@ -58,6 +58,7 @@ def test_every_score_says_where_it_comes_from(score: ScoreDefinition) -> None:
     assert score.version
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries(VALUES))
 def test_any_patient_gets_one_band_of_each_item_that_counts_and_a_total_within_range(values: dict[str, object]) -> None:
     for score in SCORES.values():
@@ -69,6 +70,24 @@ def test_any_patient_gets_one_band_of_each_item_that_counts_and_a_total_within_r
             if item.only_if is None or values[item.only_if[0]] == item.only_if[1]:
                 value = next(points.value for points in result.points if points.item == item.label)
                 assert sum(band.holds(value) for band in item.bands) == 1
+
+
+ITEMS = [pytest.param(item, id=f"{score.key}-{item.label}") for score in SCORES.values() for item in score.items]
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_bands_neither_overlap_nor_leave_a_gap_at_any_bound(item: ScoreItem) -> None:
+    definition = INPUTS[item.input]
+    step = 0.01 if definition.kind is InputKind.NUMBER else 1
+    bounds = {
+        bound
+        for band in item.bands
+        for bound in (band.at_least, band.more_than, band.at_most, band.less_than)
+        if bound is not None
+    }
+    for value in {around for bound in bounds for around in (bound - step, bound, bound + step)}:
+        if definition.low <= value <= definition.high:
+            assert sum(band.holds(value) for band in item.bands) == 1, value
 
 
 def test_every_input_of_a_score_takes_part_in_it() -> None:

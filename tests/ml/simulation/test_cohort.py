@@ -7,6 +7,7 @@ import pytest
 from ml.errors import MLError
 from ml.simulation.cohort import COHORT_COLUMNS, simulate_cohort
 from ml.simulation.cohort_calibration import calibrated_pool
+from ml.simulation.phantom_spec import MAX_VOLUME_ML
 
 SITES = {
     "supratentorial": {
@@ -66,9 +67,14 @@ def test_no_impossible_combination(patients: pd.DataFrame) -> None:
     assert (patients.loc[patients["coma"], "gcs"] <= 8).all()
     assert (patients.loc[patients["gcs"] <= 6, "coma"]).mean() > 0.9
     assert (patients.loc[patients["bleed_side"] == "midline", "location"] == "infratentorial").all()
-    assert patients.loc[patients["bleed_site"] == "brainstem", "hematoma_volume_ml"].max() < 30
     assert patients["extradural"].mean() < 0.01
     assert not (patients["withdrawal_of_care"] & ~patients["poor_outcome"]).any()
+
+
+def test_every_hematoma_fits_the_head_phantom(patients: pd.DataFrame) -> None:
+    largest = patients["bleed_site"].map({site.value: volume for site, volume in MAX_VOLUME_ML.items()})
+    assert (patients["hematoma_volume_ml"] <= largest).all()
+    assert (patients["hematoma_volume_ml"] >= 0.3).all()
 
 
 def test_scales_at_discharge_agree(patients: pd.DataFrame) -> None:

@@ -1,5 +1,7 @@
 """The simulated cohort against the published tables (Chen 2023, Tables 1, 2, 4 and 5)."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,7 +39,7 @@ def test_the_population_follows_tables_1_4_and_5(many: pd.DataFrame) -> None:
         ("poor_outcome", lambda values: values & (np.arange(len(values)) % 12 > 0)),
     ],
 )
-def test_the_rule_notices_a_cohort_that_is_off(column: str, change) -> None:  # noqa: ANN001
+def test_the_rule_notices_a_cohort_that_is_off(column: str, change: Callable[[pd.Series], pd.Series]) -> None:
     patients = simulate_cohort(1990, seed=0)
     assert outside_sampling_error(patients.assign(**{column: change(patients[column])})) != []
 
@@ -77,8 +79,8 @@ def test_scores_at_their_boundaries_are_those_of_the_scores_library() -> None:
         assert (ich, gs) == (ich_score(**known, infratentorial=below), ich_gs(**known, infratentorial=below))
 
 
-# Table 2's two treatment rows are read with minimally invasive surgery as the reference (see ml.simulation.cohort_tables):
-# 0.312 belongs to conservative treatment, 1.029 to craniotomy.
+# Table 2's two treatment rows are read with minimally invasive surgery as the reference (why: see
+# ml.simulation.cohort_tables): 0.312 belongs to conservative treatment, 1.029 to craniotomy.
 TABLE_2_COLUMNS = {
     "onset_to_ct": "onset_to_ct_hours",
     "hematoma_volume": "hematoma_volume_ml",

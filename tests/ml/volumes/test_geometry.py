@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.volumes import Geometry, Volume, describe_gaps, read_geometry
@@ -36,6 +36,7 @@ def test_between_slices_of_a_tilted_stack_the_place_moves_with_the_table() -> No
     np.testing.assert_allclose(half, (geometry.positions[1] + geometry.positions[2]) / 2)
 
 
+@settings(deadline=None)
 @given(
     gaps=GAPS,
     tilt=st.floats(-30, 30),
@@ -52,12 +53,14 @@ def test_index_and_place_are_inverse(
     np.testing.assert_allclose(geometry.lps_to_voxel(places), index, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(gaps=GAPS, tilt=st.floats(-30, 30))
 def test_runs_hold_every_gap_and_the_whole_length(gaps: list[float], tilt: float) -> None:
     runs = describe_gaps(geometry_of(gaps, tilt))
     assert [gap for count, gap in runs for _ in range(count)] == pytest.approx(gaps, abs=0.0051)
 
 
+@settings(deadline=None)
 @given(gaps=GAPS, tilt=st.floats(-30, 30))
 def test_slice_extents_fill_the_stack_and_half_a_gap_beyond_either_end(gaps: list[float], tilt: float) -> None:
     geometry = geometry_of(gaps, tilt)

@@ -31,6 +31,8 @@ export function figureConfig(style: PageStyle, theme: Theme) {
   return {
     font: style.font,
     background: "transparent",
+    // The figure's own label and the table below it speak for it; a mark for each patient would not help.
+    aria: false,
     view: { stroke: null },
     axis: {
       ...label,
@@ -40,6 +42,7 @@ export function figureConfig(style: PageStyle, theme: Theme) {
       tickColor: style.muted,
       titlePadding: 8,
     },
+    axisX: { labelAngle: 0 },
     legend: { ...label, titleFontWeight: 600 as const, symbolStrokeWidth: 3 },
     header: label,
     title: {

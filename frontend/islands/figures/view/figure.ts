@@ -1,6 +1,6 @@
 import embed, { type Result, type VisualizationSpec } from "vega-embed";
-import { expressionInterpreter } from "vega-interpreter";
 import { readJson } from "../../mount";
+import { shrinkToFit } from "../core/fit";
 import { figureConfig, recolor, type Theme } from "../core/theme";
 
 type Spec = Parameters<typeof recolor>[0];
@@ -24,13 +24,15 @@ function pageStyle(root: HTMLElement) {
 function draw(root: HTMLElement, spec: Spec): Promise<Result> {
   const theme = pageTheme();
   const { labelPng, labelSvg, labelMenu, fileName } = root.dataset;
-  return embed(root, recolor(structuredClone(spec), theme) as unknown as VisualizationSpec, {
-    // The interpreter walks expressions instead of compiling them, which the content security policy forbids.
+  const fitted = shrinkToFit(recolor(structuredClone(spec), theme), root.clientWidth);
+  return embed(root, fitted as unknown as VisualizationSpec, {
+    // Expressions are interpreted, not compiled: the content security policy forbids evaluation.
     ast: true,
-    expr: expressionInterpreter,
     renderer: "svg",
     config: figureConfig(pageStyle(root), theme),
+    // The page's stylesheet draws the menu, since the policy forbids style elements too.
     defaultStyle: false,
+    forceActionsMenu: true,
     tooltip: { disableDefaultStyle: true, theme: "ichor" },
     actions: { export: { png: true, svg: true }, source: false, compiled: false, editor: false },
     scaleFactor: { png: 3 },
@@ -47,6 +49,13 @@ function draw(root: HTMLElement, spec: Spec): Promise<Result> {
 export function startFigure(root: HTMLElement): void {
   const spec = readJson(root.dataset.specId) as Spec;
   if (spec === null) throw new Error("A figure has no definition: data-spec-id names no json_script.");
+  // The figure holds a menu, and what holds controls can't be an image.
+  root.setAttribute("role", "figure");
+  // vega-embed prepares a download when the mouse goes down on its link; for the keyboard, when the link is reached.
+  root.addEventListener("focusin", (event) => {
+    const link = (event.target as Element).closest(".vega-actions a");
+    link?.dispatchEvent(new MouseEvent("mousedown"));
+  });
   let drawn: Promise<Result | null> = Promise.resolve(null);
   const redraw = () => {
     drawn = drawn
@@ -59,5 +68,11 @@ export function startFigure(root: HTMLElement): void {
       });
   };
   redraw();
+  let width = root.clientWidth;
+  addEventListener("resize", () => {
+    if (Math.abs(root.clientWidth - width) < 24) return;
+    width = root.clientWidth;
+    redraw();
+  });
   new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
 }

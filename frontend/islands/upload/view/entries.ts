@@ -22,6 +22,8 @@ function wrap(entry: FileSystemEntry): Entry<File> {
 
 /** What was dropped. Must be called before the drop event returns: the browser empties its list then. */
 export function droppedEntries(transfer: DataTransfer): Entry<File>[] {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry());
-  return entries.filter((entry) => entry !== null).map(wrap);
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  if (entries.length > 0) return entries.map(wrap);
+  // Files dragged out of another program, not out of a folder, have no entry.
+  return [...transfer.files].map((file) => ({ isFile: true, file: async () => file, children: async () => [] }));
 }

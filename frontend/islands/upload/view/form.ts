@@ -43,8 +43,8 @@ export class UploadForm {
   }
 
   private choose(files: Iterable<File>): void {
-    this.files = usable(files);
-    const sentence = this.files.length > 0 ? "textChosen" : "textNothing";
+    this.files = usable(files).slice(0, this.picker.multiple ? undefined : 1);
+    const sentence = ["textNothing", "textOne"][this.files.length] ?? "textChosen";
     const values = { n: this.files.length, size: megabytes(totalBytes(this.files)) };
     part(this.form, "chosen").textContent = fill(this.form.dataset[sentence] ?? "", values);
     part<HTMLButtonElement>(this.form, "send").disabled = this.files.length === 0;

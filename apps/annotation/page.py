@@ -1,0 +1,44 @@
+"""The hematoma on the patient page and in the patient list."""
+
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.access import has_permission
+from apps.accounts.policy import Permission
+from apps.annotation.models import Mask
+from apps.annotation.selectors import current_masks, newest_mask
+from apps.imaging.selectors import current_series
+from apps.patients.models import Patient
+from apps.patients.page import Column, Section
+
+
+def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
+    series = current_series(patient)
+    mask = newest_mask(series)
+    return {
+        "patient": patient,
+        "series": series,
+        "mask": mask,
+        "versions": 0 if series is None else series.masks.count(),
+        "can_upload": has_permission(request.user, Permission.UPLOAD_MASK, patient.center),
+    }
+
+
+def load_volume(patients: list[Patient]) -> dict[int, Any]:
+    """Return each patient's hematoma volume in mL."""
+    return {pk: mask.volume_ml for pk, mask in current_masks(patients).items()}
+
+
+def with_volume(patients: QuerySet[Patient]) -> QuerySet[Patient]:
+    newest = Mask.objects.filter(patient=OuterRef("pk")).order_by("-series__uploaded_at", "-version")
+    return patients.annotate(volume_ml=Subquery(newest.values("volume_ml")[:1]))
+
+
+PARTS = (
+    Section("mask", 30, _("Hematoma"), Permission.VIEW_IMAGING, "annotation/section.html", context),
+    Column("volume", 70, _("Hematoma"), Permission.VIEW_IMAGING, load_volume, unit="mL", sort="volume_ml",
+           annotate=with_volume),
+)  # fmt: skip

@@ -1,0 +1,93 @@
+"""Taking a hematoma mask in: laid on the CT's own slices, measured, and added as a new version."""
+
+import tempfile
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from django.db import transaction
+from django.db.models import Max
+
+from apps.accounts.access import require
+from apps.accounts.models import User
+from apps.accounts.policy import Permission
+from apps.annotation.models import Mask
+from apps.audit.services import record
+from apps.core import store
+from apps.core.errors import Conflict, Refusal
+from apps.imaging import geometry
+from apps.imaging.models import Series
+from apps.patients.changes import announce
+from apps.patients.models import Patient
+from ml.hematoma import abc2_ml, volume_ml
+from ml.volumes import Geometry, read_mask
+
+GZIP = b"\x1f\x8b"
+
+
+def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
+    """Store a NIfTI mask of a series as its next version.
+
+    Raises MaskError (not on this CT's grid, empty, no NIfTI), Conflict (the newest version is the same) and Refusal.
+    """
+    require(actor, Permission.UPLOAD_MASK, series.patient.center)
+    if series.state == Series.State.FAILED:
+        raise Refusal("series_failed", "This CT is not usable, so it takes no mask. Upload a usable CT first.")
+    grid = geometry.from_json(series.geometry)
+    mask = _read(content, grid)
+    return store_mask(actor=actor, series=series, mask=mask)
+
+
+def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> Mask:
+    """Measure and store labels (z, y, x) that lie on the series' grid already."""
+    grid = geometry.from_json(series.geometry)
+    volume = _milliliters(volume_ml(mask, grid))
+    if volume <= 0:
+        raise Refusal("mask_too_small", "The mask is smaller than 0.01 mL. Draw the hematoma and send it again.")
+    packed = _pack(mask, series)
+    with transaction.atomic(), store.writing() as files:
+        Patient.objects.select_for_update().get(pk=series.patient_id)
+        newest = series.masks.order_by("-version").first()
+        name, digest = files.put(packed, ".npz")
+        if newest is not None and newest.sha256 == digest:
+            raise Conflict(
+                "mask_known", f"This mask is the same as version {newest.version}, the newest. Nothing was changed."
+            )
+        last = series.masks.aggregate(last=Max("version"))["last"] or 0
+        row = Mask.objects.create(
+            series=series, patient=series.patient, version=last + 1, file=name, sha256=digest,
+            volume_ml=volume, abc2_ml=_milliliters(abc2_ml(mask, grid)), uploaded_by=actor,
+            slice_areas_mm2=_areas(mask, grid),
+        )  # fmt: skip
+        record(
+            actor=actor, action="upload_mask", target=row, center=series.patient.center,
+            changes={"volume_ml": [str(newest.volume_ml) if newest else None, str(volume)]},
+        )  # fmt: skip
+        announce(series.patient)
+    return row
+
+
+def _read(content: bytes, grid: Geometry) -> npt.NDArray[np.uint8]:
+    """Read NIfTI bytes. SimpleITK reads files only; the file lives as long as the reading, under a name of its own."""
+    with tempfile.TemporaryDirectory(prefix="ichor-mask-") as folder:
+        path = Path(folder) / ("mask.nii.gz" if content[:2] == GZIP else "mask.nii")
+        path.write_bytes(content)
+        return read_mask(path, grid)
+
+
+def _pack(mask: npt.NDArray[np.uint8], series: Series) -> bytes:
+    """Return the mask as npz bytes that are the same for the same mask; the series binds the file to its patient."""
+    buffer = BytesIO()
+    np.savez_compressed(buffer, mask=mask, series=np.array(series.pk))
+    return buffer.getvalue()
+
+
+def _milliliters(value: float) -> Decimal:
+    return Decimal(value).quantize(Decimal("0.01"))
+
+
+def _areas(mask: npt.NDArray[np.uint8], grid: Geometry) -> list[float]:
+    pixel = grid.pixel_spacing[0] * grid.pixel_spacing[1]
+    return [round(float(count) * pixel, 1) for count in np.count_nonzero(mask, axis=(1, 2))]

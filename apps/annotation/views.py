@@ -1,0 +1,40 @@
+"""Upload of a hematoma mask."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from apps.accounts.policy import Permission
+from apps.annotation import services
+from apps.core.errors import Refusal
+from apps.core.uploads import uploaded_files
+from apps.imaging.models import Series
+from apps.imaging.selectors import current_series
+from apps.patients.models import Patient
+from apps.patients.selectors import access_patient
+
+
+def series_for_mask(patient: Patient) -> Series:
+    """Return the CT that a mask of this patient belongs to."""
+    series = current_series(patient)
+    if series is None:
+        raise Refusal("no_ct", "This patient has no CT yet. Upload the CT first, then its mask.", status=409)
+    return series
+
+
+@require_POST
+def upload(request: HttpRequest, study_id: str) -> HttpResponse:
+    """Take one NIfTI file for the patient's current CT."""
+    patient = access_patient(request.user, study_id, Permission.UPLOAD_MASK)
+    content = uploaded_files(request, "file")[0].read()
+    mask = services.receive_mask(actor=request.user, series=series_for_mask(patient), content=content)  # type: ignore[arg-type]
+    messages.success(
+        request, _("Mask version %(version)s stored: %(ml)s mL.") % {"version": mask.version, "ml": mask.volume_ml}
+    )
+    url = reverse("patients:detail", args=[study_id]) + "#mask"
+    if not request.accepts("text/html"):
+        return JsonResponse({"location": url}, status=201)
+    return redirect(url)

@@ -1,0 +1,123 @@
+"""The API of the case report form and of its data dictionary."""
+
+from typing import Any, cast
+
+from django.http import JsonResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.accounts.models import User
+from apps.accounts.policy import Permission
+from apps.core.api import PROBLEM
+from apps.crf import selectors
+from apps.crf.dictionary import load_dictionary
+from apps.crf.models import CrfForm
+from apps.crf.services import REASON_LENGTH, FormConflict, FormErrors, save_form
+from apps.patients.models import Patient
+from apps.patients.selectors import access_patient
+
+
+class CompletenessSerializer(serializers.Serializer[Any]):
+    entered = serializers.IntegerField(help_text="Required variables that apply and have a value.")
+    required = serializers.IntegerField(help_text="Required variables that apply.")  # type: ignore[assignment]
+    missing = serializers.ListField(child=serializers.CharField())
+
+
+class WarningSerializer(serializers.Serializer[Any]):
+    variables = serializers.ListField(child=serializers.CharField())
+    sentence = serializers.CharField()
+
+
+class CrfSerializer(serializers.Serializer[Any]):
+    study_id = serializers.CharField()
+    dictionary = serializers.CharField(help_text="Version of the data dictionary, such as ich-1.")
+    version = serializers.IntegerField(help_text="Counts the saves; 0 for a form that nobody has saved yet.")
+    values = serializers.DictField(child=serializers.JSONField(), help_text="Values by variable; blanks are left out.")
+    completeness = CompletenessSerializer()
+    warnings = WarningSerializer(many=True)
+    updated_at = serializers.DateTimeField(allow_null=True)
+
+
+class CrfPatchSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField(min_value=0, help_text="The version that you read.")
+    values = serializers.DictField(
+        child=serializers.JSONField(allow_null=True), help_text="Values to change, by variable; null clears one."
+    )
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=REASON_LENGTH)
+
+
+class FormProblemSerializer(serializers.Serializer[Any]):
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    errors = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.CharField(), help_text="One sentence for each variable at fault."
+    )
+
+
+PROBLEMS = {
+    (403, PROBLEM): OpenApiResponse(FormProblemSerializer, "A value that the role may not enter; nothing was saved."),
+    (409, PROBLEM): OpenApiResponse(FormProblemSerializer, "The same variables were changed since that version."),
+    (422, PROBLEM): OpenApiResponse(FormProblemSerializer, "Values that were refused; nothing was saved."),
+}
+
+
+class CrfView(APIView):
+    @extend_schema(responses=CrfSerializer)
+    def get(self, request: Request, study_id: str) -> Response:
+        """Return one patient's case report form."""
+        patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
+        return Response(_document(patient, selectors.form_of(patient)))
+
+    @extend_schema(request=CrfPatchSerializer, responses={200: CrfSerializer, **PROBLEMS})
+    def patch(self, request: Request, study_id: str) -> Response | JsonResponse:
+        """Change values of one patient's case report form: all that are sent, or none."""
+        patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
+        body = CrfPatchSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        data = body.validated_data
+        try:
+            result = save_form(
+                actor=cast(User, request.user), patient=patient, read_version=data["version"], values=data["values"],
+                reason=data["reason"],
+            )  # fmt: skip
+        except (FormErrors, FormConflict) as error:
+            return _problem(error)
+        return Response(_document(patient, result.form))
+
+
+class DictionaryView(APIView):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Return the data dictionary of the case report form."""
+        return Response(load_dictionary().as_data())
+
+
+def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
+    complete = selectors.completeness(form.values)
+    return dict(
+        CrfSerializer(
+            {
+                "study_id": patient.study_id,
+                "dictionary": form.dictionary_version,
+                "version": form.version,
+                "values": form.values,
+                "completeness": complete,
+                "warnings": selectors.warnings_of(form.values),
+                "updated_at": form.updated_at if form.pk else None,
+            }
+        ).data
+    )
+
+
+def _problem(error: FormErrors | FormConflict) -> JsonResponse:
+    document = {
+        "title": error.code.replace("_", " "), "status": error.status, "code": error.code, "detail": error.sentence,
+        "errors": error.errors,
+    }  # fmt: skip
+    return JsonResponse(document, status=error.status, content_type=PROBLEM)

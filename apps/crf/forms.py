@@ -1,0 +1,165 @@
+"""The form as the page draws it: every field comes from the data dictionary."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from apps.crf import rules
+from apps.crf.conditions import Value
+from apps.crf.dictionary import Dictionary, Section, Variable, VariableType
+from apps.crf.models import CrfForm
+from apps.crf.rules import Completeness, Finding
+from apps.crf.selectors import last_changes
+from apps.crf.values import RefusedValueError, bounds, display, format_number, parse_value
+
+# More than that in one field was never typed; the page does not repeat it.
+_SHOWN_LENGTH = 2000
+# Few and short answers stand side by side as buttons; others are a list.
+_BUTTONS = 3
+_BUTTONS_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Option:
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One field of the page, with what was typed or stored, and what is to be said about it."""
+
+    variable: Variable
+    raw: str
+    text: str
+    editable: bool
+    hidden: bool
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    changed_at: datetime | None = None
+    changed_by: str = ""
+
+    @property
+    def control(self) -> str:
+        """Name of the partial that draws it."""
+        if not self.editable:
+            return "text"
+        if self.variable.type == VariableType.YESNO:
+            return "buttons"
+        if self.variable.type == VariableType.CHOICE:
+            length = sum(len(choice.label.en) for choice in self.variable.choices)
+            return "buttons" if len(self.variable.choices) <= _BUTTONS and length <= _BUTTONS_LENGTH else "list"
+        return "input"
+
+    @property
+    def input_id(self) -> str:
+        """Where a link to this field leads: the first control of a group."""
+        return f"input-{self.variable.name}-0" if self.control == "buttons" else f"input-{self.variable.name}"
+
+    @property
+    def options(self) -> list[Option]:
+        if self.variable.type == VariableType.YESNO:
+            return [Option("true", _("Yes")), Option("false", _("No"))]
+        return [Option(str(choice.value), str(choice)) for choice in self.variable.choices]
+
+    @property
+    def html_type(self) -> str:
+        return "date" if self.variable.type == VariableType.DATE else "text"
+
+    @property
+    def input_mode(self) -> str:
+        # Not type=number: a browser hands "12,5" over as nothing at all, and its wheel changes values unseen.
+        return {VariableType.INTEGER: "numeric", VariableType.DECIMAL: "decimal"}.get(self.variable.type, "text")
+
+    @property
+    def range_text(self) -> str:
+        if self.variable.type not in (VariableType.INTEGER, VariableType.DECIMAL):
+            return ""
+        low, high = bounds(self.variable.range)
+        return f"{format_number(low)}\N{EN DASH}{format_number(high)}"
+
+    @property
+    def show_if(self) -> str:
+        return json.dumps(self.variable.show_if.as_data()) if self.variable.show_if else ""
+
+    @property
+    def described_by(self) -> str:
+        """Ids of the texts that belong to the control, for screen readers."""
+        name = self.variable.name
+        parts = {"error": self.error, "warning": self.warnings, "help": self.variable.help}
+        return " ".join(f"{part}-{name}" for part, present in parts.items() if present)
+
+
+@dataclass(frozen=True)
+class FormSection:
+    section: Section
+    fields: tuple[FormField, ...]
+    completeness: Completeness
+
+    @property
+    def has_errors(self) -> bool:
+        return any(field.error for field in self.fields)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What somebody typed and what was found wrong with it."""
+
+    raw: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Finding, ...] = ()
+
+
+def build_sections(
+    dictionary: Dictionary, form: CrfForm, writable: frozenset[str], entry: Entry | None = None
+) -> list[FormSection]:
+    """Return the sections of the page: the stored values, under what was typed into the fields that may be written."""
+    entry = entry or Entry()
+    raw = {name: text for name, text in entry.raw.items() if name in writable}
+    applies = rules.applicable(dictionary, {**form.values, **_readable(dictionary, raw)})
+    changes = last_changes(form)
+
+    def build(variable: Variable) -> FormField:
+        name = variable.name
+        value = form.values.get(name)
+        at, by = changes.get(name, (None, ""))
+        return FormField(
+            variable, raw.get(name, _raw(value))[:_SHOWN_LENGTH], display(variable, value), name in writable,
+            name not in applies, entry.errors.get(name, ""), _about(entry.warnings, name), at, by,
+        )  # fmt: skip
+
+    return [
+        FormSection(
+            section,
+            tuple(build(variable) for variable in section.variables),
+            rules.completeness(dictionary, form.values).within(section),
+        )
+        for section in dictionary.sections
+    ]
+
+
+def _about(warnings: tuple[Finding, ...], name: str) -> tuple[str, ...]:
+    return tuple(finding.sentence for finding in warnings if name in finding.variables)
+
+
+def _readable(dictionary: Dictionary, raw: Mapping[str, str]) -> dict[str, Value]:
+    """Return the typed values of what can be read, for the branches of a form with mistakes in it."""
+    values: dict[str, Value] = {}
+    for name, text in raw.items():
+        try:
+            values[name] = parse_value(dictionary.variables[name], text)
+        except RefusedValueError:
+            continue
+    return values
+
+
+def _raw(value: Value) -> str:
+    """Return a stored value as its field holds it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else format_number(value)

@@ -1,0 +1,74 @@
+"""What the case report form adds to the patient page and to the patient list."""
+
+from functools import partial
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import Promise, lazystr
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.access import Actor
+from apps.accounts.models import User
+from apps.accounts.policy import Permission
+from apps.crf import selectors
+from apps.crf.dictionary import Variable, load_dictionary
+from apps.crf.services import writable_variables
+from apps.patients.models import Patient
+from apps.patients.page import Column, Filter, Section, register
+
+COMPLETE = "complete"
+INCOMPLETE = "incomplete"
+
+
+def register_parts() -> None:
+    """Register the section, the columns that the dictionary asks for, and the filter."""
+    register(Section("crf", 10, _("Case report form"), Permission.VIEW_CRF, "crf/section.html", _section))
+    for variable in load_dictionary().list_columns:
+        register(_column(variable))
+    register(
+        Column(
+            "completeness", 30, _("Form"), Permission.VIEW_CRF, _completeness, template="crf/partials/completeness.html"
+        )
+    )
+    register(Filter("form", 10, _("Form"), Permission.VIEW_CRF, _choices, _apply))
+
+
+def _section(request: HttpRequest, patient: Patient) -> dict[str, Any]:
+    form = selectors.form_of(patient)
+    return {
+        "patient": patient,
+        "form": form,
+        "shown_sections": selectors.values_for_display(form),
+        "completeness": selectors.completeness(form.values),
+        "warnings": selectors.warnings_of(form.values),
+        "can_enter": _may_enter(request.user, patient),
+    }
+
+
+def _may_enter(actor: Actor, patient: Patient) -> bool:
+    return isinstance(actor, User) and bool(writable_variables(actor, patient, load_dictionary()))
+
+
+def _column(variable: Variable) -> Column:
+    number = variable.list_column or 0
+    unit: str | Promise = lazystr(variable.unit) if variable.unit else ""
+    return Column(
+        variable.name, 10 + number, lazystr(variable.short or variable.label), Permission.VIEW_CRF,
+        partial(selectors.column_values, variable=variable), unit=unit, sort=f"form__values__{variable.name}",
+    )  # fmt: skip
+
+
+def _completeness(patients: list[Patient]) -> dict[int, Any]:
+    return {key: selectors.completeness(form.values) for key, form in selectors.forms_of(patients).items()}
+
+
+def _choices() -> list[tuple[str, str | Promise]]:
+    return [(COMPLETE, _("complete")), (INCOMPLETE, _("incomplete"))]
+
+
+def _apply(patients: QuerySet[Patient], value: str) -> QuerySet[Patient]:
+    if value == COMPLETE:
+        return patients.filter(form__is_complete=True)
+    # A patient without a form has nothing entered yet.
+    return patients.filter(Q(form__isnull=True) | Q(form__is_complete=False))

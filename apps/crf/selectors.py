@@ -1,0 +1,154 @@
+"""Reading case report forms: the current values, what they mean for scores and models, and how they are shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+from django.db.models import prefetch_related_objects
+
+from apps.crf import rules
+from apps.crf.conditions import Value, Values
+from apps.crf.dictionary import Section, Variable, VariableType, load_dictionary
+from apps.crf.models import CrfForm, CrfValue
+from apps.crf.rules import Completeness, Finding
+from apps.crf.values import display
+from apps.patients.models import Patient
+
+Kind = Literal["numeric", "binary", "categorical"]
+_KINDS: dict[VariableType, Kind] = {
+    VariableType.INTEGER: "numeric",
+    VariableType.DECIMAL: "numeric",
+    VariableType.YESNO: "binary",
+    VariableType.CHOICE: "categorical",
+}
+
+
+class ModelFeature(TypedDict):
+    """A clinical input of the model, as the manifest of a training run names it."""
+
+    name: str
+    kind: Kind
+    levels: list[str | int] | None
+    unit: str | None
+
+
+@dataclass(frozen=True)
+class ShownValue:
+    """A variable with its current value as text ("" when blank) and its last change."""
+
+    variable: Variable
+    value: Value
+    text: str
+    changed_at: datetime | None = None
+    changed_by: str = ""
+
+
+@dataclass(frozen=True)
+class ShownSection:
+    section: Section
+    values: tuple[ShownValue, ...]
+    completeness: Completeness
+
+
+def form_of(patient: Patient) -> CrfForm:
+    """Return the patient's form; one that nobody has saved yet is empty, of version 0 and not in the database."""
+    form = getattr(patient, "form", None)
+    return form if form is not None else CrfForm(patient=patient, dictionary_version=load_dictionary().id)
+
+
+def forms_of(patients: list[Patient]) -> dict[int, CrfForm]:
+    """Return the forms of a page of patients by patient key, in one query however often it is asked."""
+    prefetch_related_objects(patients, "form")
+    return {patient.pk: form_of(patient) for patient in patients}
+
+
+def values_at(form: CrfForm, version: int) -> dict[str, Value]:
+    """Return the values of the form as they stood after the save of this version."""
+    events = CrfValue.objects.filter(form=form, form_version__lte=version)
+    return rules.replay(events.values_list("variable", "value"))
+
+
+def values_for_display(form: CrfForm) -> list[ShownSection]:
+    """Return the form's sections with the variables that apply, for people to read."""
+    dictionary = load_dictionary()
+    applies = rules.applicable(dictionary, form.values)
+    whole = completeness(form.values)
+    changes = last_changes(form)
+    shown = []
+    for section in dictionary.sections:
+        variables = [variable for variable in section.variables if variable.name in applies]
+        values = tuple(_shown(variable, form.values.get(variable.name), changes) for variable in variables)
+        shown.append(ShownSection(section, values, whole.within(section)))
+    return shown
+
+
+def _shown(variable: Variable, value: Value, changes: dict[str, tuple[datetime, str]]) -> ShownValue:
+    at, by = changes.get(variable.name, (None, ""))
+    return ShownValue(variable, value, display(variable, value), at, by)
+
+
+def last_changes(form: CrfForm) -> dict[str, tuple[datetime, str]]:
+    """Return when and by whom each variable was last changed."""
+    if form.pk is None:
+        return {}
+    events = CrfValue.objects.filter(form=form).values_list("variable", "recorded_at", "recorded_by__full_name")
+    return {variable: (at, by) for variable, at, by in events}
+
+
+def completeness(values: Values) -> Completeness:
+    """Count the required variables that apply, and those of them that have a value."""
+    return rules.completeness(load_dictionary(), values)
+
+
+def warnings_of(values: Values) -> list[Finding]:
+    """Return what is stored but should be checked."""
+    return rules.warnings_of(load_dictionary(), values)
+
+
+def model_features() -> list[ModelFeature]:
+    """Return the clinical inputs of the model, in its order."""
+    return [
+        ModelFeature(
+            name=variable.name,
+            kind=_KINDS[variable.type],
+            levels=[choice.value for choice in variable.choices] or None,
+            unit=variable.unit.en if variable.unit else None,
+        )
+        for variable in load_dictionary().features
+    ]
+
+
+def model_inputs_of(values: Values) -> dict[str, Value]:
+    """Return the values of the model's clinical inputs; None where blank."""
+    return {variable.name: values.get(variable.name) for variable in load_dictionary().features}
+
+
+def score_inputs_of(values: Values) -> dict[str, Value]:
+    """Return what the form gives to the clinical scores, by the name of the score's input; None where blank.
+
+    The hematoma volume is none of them: it comes from the mask.
+    """
+    inputs: dict[str, Value] = {}
+    for variable in load_dictionary().variables.values():
+        value = values.get(variable.name)
+        for name, mapping in variable.score_inputs.items():
+            inputs[name] = value if mapping == "value" or value is None else _mapped(mapping, value)
+    return inputs
+
+
+def _mapped(mapping: Any, value: Value) -> Value:
+    result: Value = mapping[value]
+    return result
+
+
+def outcome_of(values: Values) -> bool | None:
+    """Say whether the outcome is poor; None where it has not been entered."""
+    variable = load_dictionary().primary_outcome
+    value = values.get(variable.name)
+    return None if value is None else value in variable.poor_outcome
+
+
+def column_values(patients: Sequence[Patient], variable: Variable) -> dict[int, str]:
+    """Return one variable's values as text for a page of the patient list."""
+    return {key: display(variable, form.values.get(variable.name)) for key, form in forms_of(list(patients)).items()}

@@ -1,0 +1,223 @@
+"""Writing the case report form: one save is one transaction, and each changed value an event."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from django.db import transaction
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.accounts.access import has_permission
+from apps.accounts.models import User
+from apps.accounts.policy import Permission
+from apps.audit.services import record
+from apps.core.errors import Conflict, Refusal
+from apps.crf.conditions import Value, Values
+from apps.crf.dictionary import Dictionary, Level, Variable, load_dictionary
+from apps.crf.models import CrfForm, CrfValue
+from apps.crf.rules import Finding, applicable, broken_rules, completeness, replay, warnings_of, without_blanks
+from apps.crf.values import RefusedValueError, clean_text, display, parse_value
+from apps.patients.changes import announce
+from apps.patients.models import Patient
+
+REASON_LENGTH = 500
+
+
+class FormErrors(Refusal):
+    """Nothing was saved; `errors` holds a sentence for each variable at fault."""
+
+    def __init__(self, errors: Mapping[str, str], *, status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
+        sentence = ngettext(
+            "%(n)d value was not accepted, so nothing was saved. Correct it and save again.",
+            "%(n)d values were not accepted, so nothing was saved. Correct them and save again.",
+            len(errors),
+        )
+        super().__init__("form_values", sentence % {"n": len(errors)}, status=status)
+        self.errors = dict(errors)
+
+
+class FormConflict(Conflict):
+    """Somebody saved other values of the same variables meanwhile; `errors` says which, `mine` what was not saved."""
+
+    def __init__(self, errors: Mapping[str, str], mine: Iterable[str]) -> None:
+        super().__init__(
+            "form_changed",
+            _("Somebody else changed the same values meanwhile, so nothing was saved. Check them and save again."),
+        )
+        self.errors = dict(errors)
+        self.mine = frozenset(mine)
+
+
+@dataclass(frozen=True)
+class SaveResult:
+    """The form after a save, the variables that the save changed, and what should be checked."""
+
+    form: CrfForm
+    changed: tuple[str, ...] = ()
+    warnings: list[Finding] = field(default_factory=list)
+
+
+@transaction.atomic
+def save_form(
+    *, actor: User, patient: Patient, read_version: int, values: Mapping[str, object], reason: str = ""
+) -> SaveResult:
+    """Save what the actor changed since he read version `read_version` of the form.
+
+    `values` holds raw input by variable name; a variable left out is not touched, a blank clears it, and one that has
+    the value that was read is none of the actor's changes. Values that somebody else changed meanwhile stay. All of it
+    is stored or nothing.
+
+    Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
+    meanwhile), Refusal (no such version, or a bad reason), and Http404 for an actor who may enter nothing.
+    """
+    dictionary = load_dictionary()
+    writable = writable_variables(actor, patient, dictionary)
+    if not writable:
+        raise Http404
+    why = _read_reason(reason)
+    entered = _parse(dictionary, values)
+    form = _lock_form(patient, dictionary, create=any(value is not None for value in entered.values()))
+    if not 0 <= read_version <= form.version:
+        raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
+    mine, meanwhile = _changes(form, read_version, entered)
+    foreign = [name for name in mine if name not in writable]
+    if foreign:
+        sentence = _("Your role does not allow you to enter this value. Leave it as it was.")
+        raise FormErrors(dict.fromkeys(foreign, sentence), status=HTTPStatus.FORBIDDEN)
+    after = without_blanks({**form.values, **mine})
+    cleared = _clear_hidden(dictionary, mine, after)
+    _check_conflict(dictionary, form.values, {**mine, **cleared}, meanwhile)
+    changed = {name: value for name, value in {**mine, **cleared}.items() if form.values.get(name) != value}
+    _check_rules(dictionary, after, changed)
+    if changed:
+        _store(actor, form, dictionary, changed, why)
+    return SaveResult(form, tuple(changed), warnings_of(dictionary, form.values))
+
+
+def writable_variables(actor: User, patient: Patient, dictionary: Dictionary) -> frozenset[str]:
+    """Return the variables that the actor may enter: outcomes and the others are separate permissions."""
+    allowed = {
+        True: has_permission(actor, Permission.ENTER_OUTCOME, patient.center),
+        False: has_permission(actor, Permission.ENTER_CRF, patient.center),
+    }
+    return frozenset(variable.name for variable in dictionary.variables.values() if allowed[variable.outcome])
+
+
+def _read_reason(reason: str) -> str:
+    try:
+        return clean_text(reason, REASON_LENGTH)
+    except RefusedValueError as error:
+        raise Refusal("form_reason", str(error)) from error
+
+
+def _parse(dictionary: Dictionary, raw_values: Mapping[str, object]) -> dict[str, Value]:
+    parsed: dict[str, Value] = {}
+    errors: dict[str, str] = {}
+    for name, raw in raw_values.items():
+        variable = dictionary.variables.get(name)
+        if variable is None:
+            errors[_quotable(name)] = _("The form has no variable of this name. Check the name in the data dictionary.")
+            continue
+        try:
+            parsed[name] = parse_value(variable, raw)
+        except RefusedValueError as refused:
+            errors[name] = str(refused)
+    if errors:
+        raise FormErrors(errors)
+    return parsed
+
+
+def _quotable(name: str) -> str:
+    """Return a name of unknown origin in a form that an answer can repeat."""
+    return "".join(character if character.isprintable() else "?" for character in name[:60])
+
+
+def _lock_form(patient: Patient, dictionary: Dictionary, *, create: bool) -> CrfForm:
+    """Return the patient's form under a row lock; a form that would stay empty is not created."""
+    if create:
+        CrfForm.objects.get_or_create(patient=patient, defaults={"dictionary_version": dictionary.id})
+    form = CrfForm.objects.select_for_update().filter(patient=patient).first()
+    if form is None:
+        return CrfForm(patient=patient, dictionary_version=dictionary.id)
+    form.patient = patient
+    return form
+
+
+def _changes(form: CrfForm, read_version: int, entered: Values) -> tuple[dict[str, Value], frozenset[str]]:
+    """Return what the actor changed of what he had read, and which variables others changed since."""
+    if read_version == form.version:
+        return {name: value for name, value in entered.items() if form.values.get(name) != value}, frozenset()
+    events = list(CrfValue.objects.filter(form=form).values_list("variable", "value", "form_version"))
+    base = replay((variable, value) for variable, value, version in events if version <= read_version)
+    mine = {name: value for name, value in entered.items() if base.get(name) != value}
+    return mine, frozenset(variable for variable, _value, version in events if version > read_version)
+
+
+def _clear_hidden(dictionary: Dictionary, mine: Values, after: dict[str, Value]) -> dict[str, Value]:
+    """Take out of `after` what no longer applies and return it as cleared; refuse a new value that does not apply."""
+    hidden = [name for name in after if name not in applicable(dictionary, after)]
+    refused = {name: _does_not_apply(dictionary, name) for name in hidden if mine.get(name) is not None}
+    if refused:
+        raise FormErrors(refused)
+    for name in hidden:
+        del after[name]
+    return dict.fromkeys(hidden)
+
+
+def _does_not_apply(dictionary: Dictionary, name: str) -> str:
+    condition = dictionary.variables[name].show_if
+    asked = [str(dictionary.variables[other].label) for other in condition.variables()] if condition else []
+    return _("This does not apply with the answer to: %(labels)s. Leave it blank or change that answer.") % {
+        "labels": ", ".join(asked)
+    }
+
+
+def _check_conflict(dictionary: Dictionary, stored: Values, mine: Values, meanwhile: frozenset[str]) -> None:
+    both = [name for name in mine if name in meanwhile and stored.get(name) != mine[name]]
+    if both:
+        raise FormConflict({name: _meanwhile(dictionary.variables[name], stored.get(name)) for name in both}, mine)
+
+
+def _meanwhile(variable: Variable, value: Value) -> str:
+    if value is None:
+        return _("Meanwhile cleared by somebody else. Save again to enter your value.")
+    return _("Meanwhile saved as %(value)s by somebody else. Correct yours, or save again to keep it.") % {
+        "value": display(variable, value)
+    }
+
+
+def _check_rules(dictionary: Dictionary, after: Values, changed: Values) -> None:
+    """Refuse a save that breaks a hard rule, and say so at the values that it changed."""
+    errors: dict[str, str] = {}
+    for finding in broken_rules(dictionary, after, Level.HARD):
+        for name in finding.variables:
+            if name in changed:
+                errors.setdefault(name, finding.sentence)
+    if errors:
+        raise FormErrors(errors)
+
+
+def _store(actor: User, form: CrfForm, dictionary: Dictionary, changed: Values, reason: str) -> None:
+    now = timezone.now()
+    before = form.values
+    form.values = without_blanks({**before, **changed})
+    form.version += 1
+    form.dictionary_version = dictionary.id
+    form.is_complete = completeness(dictionary, form.values).is_complete
+    form.updated_at = now
+    form.save(update_fields=["values", "version", "dictionary_version", "is_complete", "updated_at"])
+    CrfValue.objects.bulk_create(
+        CrfValue(
+            form=form, variable=name, value=value, form_version=form.version, dictionary_version=dictionary.id,
+            recorded_at=now, recorded_by=actor, reason=reason,
+        )
+        for name, value in changed.items()
+    )  # fmt: skip
+    record(
+        actor=actor, action="save_form", target=form, center=form.patient.center,
+        changes={name: [before.get(name), value] for name, value in changed.items()}, reason=reason,
+    )  # fmt: skip
+    announce(form.patient)

@@ -1,0 +1,89 @@
+/*
+ * The case report form in the browser: fields that don't apply are hidden, unsaved changes are announced, and the section
+ * in sight is marked. The server decides all of it again; without this script the form still works.
+ */
+
+/** @typedef {{variable?: string, one_of?: Array<string|number|boolean>, all?: object[], any?: object[]}} Condition */
+
+const ORDERS = {
+  less_than: (a, b) => a < b,
+  at_most: (a, b) => a <= b,
+  more_than: (a, b) => a > b,
+  at_least: (a, b) => a >= b,
+};
+
+/** Whether a condition of the data dictionary holds; a comparison with a blank never does. */
+export function holds(condition, read) {
+  if (condition.all) return condition.all.every((part) => holds(part, read));
+  if (condition.any) return condition.any.some((part) => holds(part, read));
+  const value = read(condition.variable);
+  if (value === "") return false;
+  if (condition.one_of) return condition.one_of.some((one) => String(one) === value);
+  const [word, operand] = Object.entries(condition).find(([key]) => key in ORDERS) ?? [];
+  if (!word) return false;
+  const other = typeof operand === "string" ? read(operand) : String(operand);
+  if (other === "") return false;
+  const numbers = [Number(value), Number(other)];
+  return numbers.some(Number.isNaN) ? ORDERS[word](value, other) : ORDERS[word](...numbers);
+}
+
+/** Show the fields that apply. Disabled controls are not sent, and count as blank for the fields below. */
+function branch(form) {
+  for (const field of form.querySelectorAll("[data-show-if]")) {
+    if (!field.querySelector("input, select")) continue;
+    const data = new FormData(form);
+    const shown = holds(JSON.parse(field.dataset.showIf), (name) => String(data.get(name) ?? "").trim());
+    field.hidden = !shown;
+    for (const control of field.querySelectorAll("input, select")) control.disabled = !shown;
+  }
+}
+
+function guard(form) {
+  const state = form.querySelector("[data-unsaved-text]");
+  let unsaved = "unsaved" in form.dataset;
+  const show = () => {
+    if (state) state.textContent = unsaved ? state.dataset.unsavedText : "";
+  };
+  form.addEventListener("input", () => {
+    unsaved = true;
+    show();
+  });
+  form.addEventListener("submit", () => {
+    unsaved = false;
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (unsaved) event.preventDefault();
+  });
+  show();
+}
+
+function followSections() {
+  const links = new Map(
+    [...document.querySelectorAll("[data-section-link]")].map((link) => [link.hash.slice(1), link]),
+  );
+  const observer = new IntersectionObserver(
+    (entries) => {
+      const entered = entries.find((entry) => entry.isIntersecting);
+      if (!entered) return;
+      for (const link of links.values()) link.removeAttribute("aria-current");
+      links.get(entered.target.id)?.setAttribute("aria-current", "true");
+    },
+    { rootMargin: "-15% 0px -75% 0px" },
+  );
+  for (const id of links.keys()) {
+    const section = document.getElementById(id);
+    if (section) observer.observe(section);
+  }
+}
+
+function start() {
+  const form = document.querySelector("[data-crf-form]");
+  if (!form) return;
+  branch(form);
+  form.addEventListener("input", () => branch(form));
+  guard(form);
+  followSections();
+  document.querySelector("[data-focus]")?.focus();
+}
+
+if (typeof document !== "undefined") start();

@@ -1,0 +1,93 @@
+"""The page of one patient's case report form."""
+
+from typing import cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from apps.accounts.models import User
+from apps.accounts.policy import Permission
+from apps.core.errors import Refusal
+from apps.crf import selectors
+from apps.crf.dictionary import load_dictionary
+from apps.crf.dictionary_checks import RESERVED
+from apps.crf.forms import Entry, build_sections
+from apps.crf.models import CrfForm
+from apps.crf.services import FormConflict, FormErrors, SaveResult, save_form, writable_variables
+from apps.patients.models import Patient
+from apps.patients.selectors import access_patient
+
+
+@require_http_methods(["GET", "POST"])
+def form(request: HttpRequest, study_id: str) -> HttpResponse:
+    """Show the form, and save it."""
+    patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
+    if request.method == "POST":
+        return _save(request, patient)
+    stored = selectors.form_of(patient)
+    entry = Entry(warnings=tuple(selectors.warnings_of(stored.values)))
+    return _render(request, patient, stored, entry, version=stored.version)
+
+
+def _save(request: HttpRequest, patient: Patient) -> HttpResponse:
+    raw = {name: request.POST.get(name, "") for name in request.POST if name not in RESERVED}
+    version = _version(request)
+    reason = request.POST.get("reason", "")
+    try:
+        result = save_form(
+            actor=cast(User, request.user), patient=patient, read_version=version, values=raw, reason=reason
+        )
+    except FormErrors as error:
+        return _render(request, patient, selectors.form_of(patient), Entry(raw, error.errors), version, error)
+    except FormConflict as error:
+        # What the person did not touch shows what is stored by now; saving again then overwrites knowingly.
+        mine = {name: value for name, value in raw.items() if name in error.mine}
+        stored = selectors.form_of(patient)
+        return _render(request, patient, stored, Entry(mine, error.errors), stored.version, error)
+    _say_what_was_saved(request, result)
+    return redirect("crf:form", patient.study_id)
+
+
+def _version(request: HttpRequest) -> int:
+    text = request.POST.get("version", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
+    return int(text)
+
+
+def _say_what_was_saved(request: HttpRequest, result: SaveResult) -> None:
+    count = len(result.changed)
+    if not count:
+        messages.info(request, _("Nothing was changed, so nothing was saved."))
+        return
+    messages.success(request, ngettext("Saved %(n)d value.", "Saved %(n)d values.", count) % {"n": count})
+
+
+def _render(
+    request: HttpRequest, patient: Patient, stored: CrfForm, entry: Entry, version: int, problem: Refusal | None = None
+) -> HttpResponse:
+    dictionary = load_dictionary()
+    writable = writable_variables(cast(User, request.user), patient, dictionary)
+    sections = build_sections(dictionary, stored, writable, entry)
+    fields = [field for section in sections for field in section.fields]
+    context = {
+        "patient": patient,
+        "dictionary": dictionary,
+        "sections": sections,
+        "version": version,
+        "stored": stored,
+        "can_save": bool(writable),
+        "completeness": selectors.completeness(stored.values),
+        "problem": problem,
+        "field_errors": [field for field in fields if field.error],
+        "other_errors": {name: text for name, text in entry.errors.items() if name not in dictionary.variables},
+        "warnings": [
+            (finding.sentence, next(field for field in fields if field.variable.name == finding.variables[0]))
+            for finding in entry.warnings
+        ],
+    }
+    return render(request, "crf/form.html", context, status=problem.status if problem else 200)

@@ -1,0 +1,63 @@
+"""The demonstration's centers and accounts: one for each role, and a coordinator in every center."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from apps.accounts.models import Center, Membership, User
+from apps.accounts.policy import CENTER_ROLES, Role
+
+# Shown on the sign-in page of the demonstration, and accepted nowhere else.
+PASSWORD = "simulated-study"  # noqa: S105
+CENTERS = {
+    "C1": "Riverside General Hospital",
+    "C2": "Northfield University Hospital",
+    "C3": "Harbor City Hospital",
+    "C4": "Lakeview Medical Center",
+    "C5": "Hillcrest Hospital",
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account of the demonstration."""
+
+    username: str
+    full_name: str
+    role: Role
+    center: str | None
+
+
+ACCOUNTS = [
+    Account(str(role), f"Demo {role.label}", role, "C1" if role in CENTER_ROLES else None) for role in Role
+]
+COORDINATORS = {
+    code: "coordinator" if code == "C1" else f"coordinator-{code.lower()}" for code in CENTERS
+}
+
+
+@transaction.atomic
+def create_people() -> None:
+    """Create the centers and accounts; those that exist are left as they are."""
+    for code, name in CENTERS.items():
+        Center.objects.get_or_create(code=code, defaults={"name": name})
+    others = [
+        Account(username, f"Demo coordinator {code}", Role.COORDINATOR, code)
+        for code, username in COORDINATORS.items()
+        if code != "C1"
+    ]
+    for account in ACCOUNTS + others:
+        user, created = User.objects.get_or_create(
+            username=account.username,
+            defaults={"full_name": account.full_name, "email": f"{account.username}@example.org"},
+        )
+        if created:
+            user.set_password(PASSWORD)
+            user.save(update_fields=["password"])
+            center = Center.objects.get(code=account.center) if account.center else None
+            Membership.objects.create(user=user, role=account.role, center=center)
+
+
+def sign_in_table() -> list[tuple[str, str, str]]:
+    """Return (role, username, password) for the sign-in page and the terminal."""
+    return [(str(account.role.label), account.username, PASSWORD) for account in ACCOUNTS]

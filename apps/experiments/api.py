@@ -1,0 +1,61 @@
+"""The API of experiments."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.accounts.access import get_visible, require
+from apps.accounts.policy import Permission
+from apps.experiments.models import Experiment
+from apps.experiments.presets import CHOICES, config_of
+from apps.experiments.selectors import experiments_visible_to
+from apps.experiments.services import start_experiment
+
+
+class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
+    snapshot = serializers.CharField(source="snapshot.digest")
+    state = serializers.CharField(source="job.state")
+    stage = serializers.CharField(source="job.stage")
+    progress = serializers.FloatField(source="job.progress")
+    failure = serializers.CharField(source="job.failure")
+
+    class Meta:
+        model = Experiment
+        fields = ("id", "name", "snapshot", "config", "state", "stage", "progress", "failure", "metrics", "model_digest",
+                  "created_at", "finished_at")  # fmt: skip
+
+
+class StartSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120)
+    preset = serializers.ChoiceField(choices=[key for key, _ in CHOICES])
+
+
+class ExperimentList(generics.ListAPIView[Experiment]):
+    serializer_class = ExperimentSerializer
+
+    def get_queryset(self) -> QuerySet[Experiment]:
+        require(self.request.user, Permission.VIEW_EXPERIMENTS)
+        return experiments_visible_to(self.request.user)
+
+    @extend_schema(request=StartSerializer, responses={201: ExperimentSerializer})
+    def post(self, request: Request) -> Response:
+        """Freeze the cohort and queue a run."""
+        require(request.user, Permission.RUN_EXPERIMENTS)
+        body = StartSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        config = config_of(body.validated_data["preset"])
+        experiment = start_experiment(actor=request.user, name=body.validated_data["name"], config=config)
+        return Response(ExperimentSerializer(experiment).data, status=201)
+
+
+class ExperimentDetail(APIView):
+    @extend_schema(responses=ExperimentSerializer)
+    def get(self, request: Request, experiment_id: int) -> Response:
+        """Return one run."""
+        experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
+        return Response(ExperimentSerializer(experiment).data)

@@ -1,0 +1,32 @@
+"""Reading experiments and their results."""
+
+import pandas as pd
+from django.db.models import QuerySet
+
+from apps.accounts.access import Actor, has_permission_everywhere
+from apps.accounts.policy import Permission
+from apps.cohorts.selectors import load_included
+from apps.experiments.models import Experiment, PatientResult
+
+
+def experiments_visible_to(actor: Actor) -> QuerySet[Experiment]:
+    """Return all experiments for those who see experiments of all centers: a run is made of all of them."""
+    if not has_permission_everywhere(actor, Permission.VIEW_EXPERIMENTS):
+        return Experiment.objects.none()
+    return Experiment.objects.select_related("snapshot", "job", "created_by")
+
+
+def serving_experiment() -> Experiment | None:
+    """Return the run whose models predict and whose results are shown: the newest that has finished."""
+    return Experiment.objects.filter(finished_at__isnull=False).select_related("snapshot").order_by("-finished_at").first()
+
+
+def results_table(experiment: Experiment) -> pd.DataFrame:
+    """Return one row an analysed patient: study_id, center, poor_outcome, score_*, split, fold and each arm's P."""
+    cohort = load_included(experiment.snapshot)
+    rows = PatientResult.objects.filter(experiment=experiment).values_list(
+        "patient__study_id", "arm", "split", "fold", "probability"
+    )
+    results = pd.DataFrame(list(rows), columns=["study_id", "arm", "split", "fold", "probability"])
+    wide = results.pivot(index=["study_id", "split"], columns="arm", values="probability").reset_index()
+    return cohort.merge(wide, on="study_id", how="inner", validate="one_to_one")

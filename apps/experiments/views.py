@@ -1,0 +1,75 @@
+"""Experiments: the list, one run with its progress and metrics, and the start of a new one."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.accounts.access import get_visible, has_permission, require
+from apps.accounts.policy import Permission
+from apps.experiments import services
+from apps.experiments.forms import ExperimentForm
+from apps.experiments.models import Experiment
+from apps.experiments.presets import config_of
+from apps.experiments.selectors import experiments_visible_to
+
+
+@require_GET
+def listing(request: HttpRequest) -> HttpResponse:
+    """List the runs, newest first."""
+    require(request.user, Permission.VIEW_EXPERIMENTS)
+    context = {
+        "experiments": experiments_visible_to(request.user),
+        "can_run": has_permission(request.user, Permission.RUN_EXPERIMENTS),
+    }
+    return render(request, "experiments/list.html", context)
+
+
+@require_GET
+def detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
+    """Show one run: what it trained on, how far it is, and what came of it."""
+    experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
+    return render(request, "experiments/detail.html", {"experiment": experiment} | job_context(request, experiment))
+
+
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    """Freeze the cohort and queue a run."""
+    require(request.user, Permission.RUN_EXPERIMENTS)
+    form = ExperimentForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        experiment = services.start_experiment(
+            actor=request.user,  # type: ignore[arg-type]
+            name=form.cleaned_data["name"],
+            config=config_of(form.cleaned_data["preset"]),
+        )
+        return redirect("experiments:detail", experiment.pk)
+    return render(request, "experiments/create.html", {"form": form})
+
+
+@require_GET
+def status(request: HttpRequest, experiment_id: int) -> HttpResponse:
+    """Send the job's fragment; once the run has ended the page is loaded anew."""
+    experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
+    response = render(request, "partials/job.html", job_context(request, experiment))
+    if experiment.job is not None and not experiment.job.is_active:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+def retry(request: HttpRequest, experiment_id: int) -> HttpResponse:
+    """Queue a failed run again."""
+    experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
+    services.retry_experiment(actor=request.user, experiment=experiment)  # type: ignore[arg-type]
+    return redirect("experiments:detail", experiment.pk)
+
+
+def job_context(request: HttpRequest, experiment: Experiment) -> dict[str, object]:
+    """Return what partials/job.html needs; only who may run experiments sees the retry button."""
+    can_run = has_permission(request.user, Permission.RUN_EXPERIMENTS)
+    return {
+        "job": experiment.job,
+        "job_url": reverse("experiments:status", args=[experiment.pk]),
+        "retry_url": reverse("experiments:retry", args=[experiment.pk]) if can_run else "",
+    }

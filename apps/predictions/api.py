@@ -1,0 +1,73 @@
+"""The API of a patient's scores and prediction."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.accounts.policy import Permission
+from apps.patients.selectors import access_patient
+from apps.predictions.selectors import prognosis_of, scores_of
+
+
+class PointsSerializer(serializers.Serializer[Any]):
+    item = serializers.CharField()
+    input = serializers.CharField()
+    value = serializers.JSONField()
+    points = serializers.IntegerField()
+
+
+class ScoreSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(source="definition.key")
+    name = serializers.CharField(source="definition.name")
+    citation = serializers.CharField(source="definition.citation")
+    version = serializers.CharField(source="definition.version")
+    higher_is_worse = serializers.BooleanField(source="definition.higher_is_worse")
+    value = serializers.IntegerField(allow_null=True)
+    missing = serializers.ListField(child=serializers.CharField(), source="result.missing", default=[])
+    points = PointsSerializer(many=True, source="result.points", default=[])
+    problem = serializers.CharField()
+
+
+class ResultSerializer(serializers.Serializer[Any]):
+    arm = serializers.CharField()
+    split = serializers.CharField()
+    fold = serializers.IntegerField(allow_null=True)
+    probability = serializers.FloatField()
+
+
+class PredictionSerializer(serializers.Serializer[Any]):
+    arm = serializers.CharField()
+    probability = serializers.FloatField(allow_null=True)
+    per_fold = serializers.ListField(child=serializers.FloatField())
+    gate_mean = serializers.FloatField(allow_null=True)
+    series = serializers.IntegerField(source="series_id")
+    form_version = serializers.IntegerField()
+    state = serializers.CharField(source="job.state")
+    failure = serializers.CharField(source="job.failure")
+
+
+class PrognosisSerializer(serializers.Serializer[Any]):
+    experiment = serializers.IntegerField(source="experiment.pk", allow_null=True, default=None)
+    model_digest = serializers.CharField(source="experiment.model_digest", allow_null=True, default=None)
+    results = ResultSerializer(many=True, help_text="By models that never saw this patient.")
+    prediction = PredictionSerializer(allow_null=True)
+
+
+class PatientScores(APIView):
+    @extend_schema(responses=ScoreSerializer(many=True))
+    def get(self, request: Request, study_id: str) -> Response:
+        """Return a patient's clinical scores with their points and what is missing."""
+        patient = access_patient(request.user, study_id, Permission.VIEW_SCORES)
+        return Response(ScoreSerializer(scores_of(patient), many=True).data)
+
+
+class PatientPrognosis(APIView):
+    @extend_schema(responses=PrognosisSerializer)
+    def get(self, request: Request, study_id: str) -> Response:
+        """Return the serving model's cross-validated results or prediction for a patient."""
+        patient = access_patient(request.user, study_id, Permission.VIEW_PREDICTIONS)
+        return Response(PrognosisSerializer(prognosis_of(patient)).data)

@@ -1,0 +1,77 @@
+"""Scores and prediction on the patient page and in the patient list."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from apps.annotation.selectors import current_mask, current_masks
+from apps.cohorts.scores import VOLUME, score_patient
+from apps.crf.models import CrfForm
+from apps.patients.models import Patient
+from apps.patients.page import Column, Permission, Section
+from apps.predictions.selectors import probabilities, prognosis_of
+from ml.scores import INPUTS
+
+
+def scores_context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
+    form = CrfForm.objects.filter(patient=patient).first()
+    mask = current_mask(patient)
+    scores = score_patient(form.values if form else {}, mask)
+    return {
+        "patient": patient,
+        "scores": [
+            {"score": score, "missing": [INPUTS[name].label for name in score.result.missing] if score.result else []}
+            for score in scores
+        ],
+        "form": form,
+        "mask": mask,
+        "volume_input": VOLUME,
+    }
+
+
+def prognosis_context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
+    prognosis = prognosis_of(patient)
+    found: dict[str, Any] = {"patient": patient, "prognosis": prognosis}
+    if prognosis.prediction is not None:
+        found |= job_context(patient, prognosis.prediction)
+    return found
+
+
+def job_context(patient: Patient, prediction: Any) -> dict[str, Any]:
+    """Return what partials/job.html needs."""
+    arguments = [patient.study_id, prediction.pk]
+    return {
+        "job": prediction.job,
+        "job_url": reverse("predictions:status", args=arguments),
+        "retry_url": reverse("predictions:retry", args=arguments),
+    }
+
+
+def load_scores(key: str) -> Any:
+    """Return the loader of one score's column."""
+
+    def load(patients: list[Patient]) -> dict[int, Any]:
+        forms = {form.patient_id: form.values for form in CrfForm.objects.filter(patient__in=patients)}
+        masks = current_masks(patients)
+        values = {}
+        for patient in patients:
+            scored = score_patient(forms.get(patient.pk, {}), masks.get(patient.pk))
+            values[patient.pk] = next(score.value for score in scored if score.definition.key == key)
+        return values
+
+    return load
+
+
+def load_probability(patients: list[Patient]) -> dict[int, Any]:
+    return {pk: f"{100 * value:.0f}\N{NARROW NO-BREAK SPACE}%" for pk, value in probabilities(patients).items()}
+
+
+PARTS = (
+    Section("scores", 40, _("Scores"), Permission.VIEW_SCORES, "predictions/scores.html", scores_context),
+    Section("prediction", 50, _("Prediction"), Permission.VIEW_PREDICTIONS, "predictions/prognosis.html", prognosis_context),
+    Column("ich_score", 80, "ICH", Permission.VIEW_SCORES, load_scores("ich_score")),
+    Column("ich_gs", 81, "ICH-GS", Permission.VIEW_SCORES, load_scores("ich_gs")),
+    Column("probability", 90, _("P(poor)"), Permission.VIEW_PREDICTIONS, load_probability),
+)

@@ -1,0 +1,56 @@
+"""Reading a patient's prognosis: scores, cross-validated results and predictions."""
+
+from dataclasses import dataclass
+
+from apps.annotation.selectors import current_mask
+from apps.cohorts.scores import Score, score_patient
+from apps.crf.models import CrfForm
+from apps.experiments.models import Experiment, PatientResult
+from apps.experiments.selectors import serving_experiment
+from apps.patients.models import Patient
+from apps.predictions.models import Prediction
+
+
+@dataclass(frozen=True)
+class Prognosis:
+    """What the serving model says of a patient: cross-validated results, or a prediction, or neither."""
+
+    experiment: Experiment | None
+    results: list[PatientResult]
+    prediction: Prediction | None
+
+
+def scores_of(patient: Patient) -> list[Score]:
+    """Return the patient's scores as of now."""
+    form = CrfForm.objects.filter(patient=patient).first()
+    return score_patient(form.values if form else {}, current_mask(patient))
+
+
+def prognosis_of(patient: Patient) -> Prognosis:
+    """Return what the serving model says of a patient."""
+    experiment = serving_experiment()
+    if experiment is None:
+        return Prognosis(None, [], None)
+    results = list(PatientResult.objects.filter(experiment=experiment, patient=patient).order_by("arm"))
+    prediction = newest_prediction(patient, experiment) if not results else None
+    return Prognosis(experiment, results, prediction)
+
+
+def newest_prediction(patient: Patient, experiment: Experiment) -> Prediction | None:
+    """Return the newest prediction of a patient by one experiment's model."""
+    found = Prediction.objects.filter(patient=patient, experiment=experiment).select_related("job")
+    return found.order_by("-created_at", "-pk").first()
+
+
+def probabilities(patients: list[Patient]) -> dict[int, float]:
+    """Return {patient pk: P(poor outcome)} of the fusion model (else the imaging model), for a page of the list."""
+    experiment = serving_experiment()
+    if experiment is None:
+        return {}
+    found: dict[int, float] = {}
+    predictions = Prediction.objects.filter(patient__in=patients, experiment=experiment, probability__isnull=False)
+    found.update(predictions.order_by("created_at").values_list("patient_id", "probability"))
+    # Sorted so that fusion, which comes first in the alphabet, is written last.
+    results = PatientResult.objects.filter(patient__in=patients, experiment=experiment).order_by("-arm")
+    found.update(results.values_list("patient_id", "probability"))
+    return found

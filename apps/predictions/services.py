@@ -1,0 +1,75 @@
+"""Asking for a prediction when a patient's data allow one, and writing it down."""
+
+import logging
+
+from django.db import IntegrityError, transaction
+
+from apps.accounts.access import require
+from apps.accounts.models import User
+from apps.accounts.policy import Permission
+from apps.audit.services import record
+from apps.core import jobs
+from apps.core.errors import Refusal
+from apps.crf.models import CrfForm
+from apps.experiments.models import PatientResult
+from apps.experiments.selectors import serving_experiment
+from apps.imaging.models import Series
+from apps.imaging.selectors import current_series
+from apps.patients.models import Patient
+from apps.predictions.models import Prediction
+
+logger = logging.getLogger(__name__)
+
+
+def schedule_prediction(patient: Patient) -> Prediction | None:
+    """Queue a prediction if there are a model and a preprocessed CT, and this input has none yet.
+
+    A patient of the model's own training data gets none: he has a cross-validated result by models that never saw
+    him, and the mean of all fold models would flatter it.
+    """
+    from apps.predictions.tasks import predict
+
+    experiment = serving_experiment()
+    series = current_series(patient)
+    if experiment is None or series is None or series.state != Series.State.READY:
+        return None
+    if PatientResult.objects.filter(experiment=experiment, patient=patient).exists():
+        return None
+    form = CrfForm.objects.filter(patient=patient).first()
+    try:
+        with transaction.atomic():
+            prediction, created = Prediction.objects.get_or_create(
+                patient=patient, experiment=experiment, series=series, form_version=form.version if form else 0
+            )
+            if created:
+                prediction.job = predict.enqueue(prediction_id=prediction.pk)
+                prediction.save(update_fields=["job"])
+    except IntegrityError:  # another process was quicker
+        return None
+    return prediction if created else None
+
+
+@transaction.atomic
+def save_prediction(
+    *, prediction: Prediction, arm: str, probability: float, per_fold: tuple[float, ...], gate_mean: float | None
+) -> None:
+    """Write what the model said."""
+    prediction.arm = arm
+    prediction.probability = probability
+    prediction.per_fold = list(per_fold)
+    prediction.gate_mean = gate_mean
+    prediction.save()
+    record(
+        actor=None, action="predict", target=prediction, center=prediction.patient.center,
+        changes={"experiment": [None, prediction.experiment_id]},
+    )  # fmt: skip
+
+
+@transaction.atomic
+def retry_prediction(*, actor: User, prediction: Prediction) -> None:
+    """Queue a failed prediction again."""
+    require(actor, Permission.VIEW_PREDICTIONS, prediction.patient.center)
+    if prediction.job is None or prediction.job.state != "failed":
+        raise Refusal("not_failed", "Only a failed job can be tried again.", status=409)
+    record(actor=actor, action="retry_prediction", target=prediction, center=prediction.patient.center)
+    jobs.retry(prediction.job)
