@@ -3,6 +3,7 @@
 from typing import TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404
 
@@ -10,6 +11,15 @@ from apps.accounts.models import Center, Membership, User
 from apps.accounts.policy import MATRIX, Permission, Role, roles_with
 
 Actor = User | AnonymousUser
+
+
+def person(actor: Actor) -> User:
+    """Return the signed-in person behind a request; a view that needs one is never reached without."""
+    if not isinstance(actor, User):
+        raise PermissionDenied
+    return actor
+
+
 M = TypeVar("M", bound=Model)
 
 

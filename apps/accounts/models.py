@@ -33,9 +33,11 @@ class Center(models.Model):
     """A hospital. Its code stands in every study id and on every page instead of its name in data."""
 
     code = models.CharField(
-        _("code"), max_length=8, unique=True,
+        _("code"),
+        max_length=8,
+        unique=True,
         validators=[RegexValidator(r"^[A-Z][A-Z0-9]{0,7}$", _("Use capital letters and digits, a letter first."))],
-    )  # fmt: skip
+    )
     name = models.CharField(_("name"), max_length=200)
     # The last number given to a patient; enrollment counts it up under a row lock.
     last_patient_number = models.PositiveIntegerField(default=0)

@@ -1,6 +1,11 @@
 """Addresses of the analytics pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.analytics import views
 
 app_name = "analytics"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.dashboard, name="dashboard"),
+    path("<slug:name>.csv", views.table, name="table"),
+]

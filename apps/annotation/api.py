@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.access import person
 from apps.accounts.policy import Permission
 from apps.annotation import services
 from apps.annotation.models import Mask
@@ -25,7 +26,9 @@ class MaskSerializer(serializers.ModelSerializer[Mask]):
 
 
 class MaskUploadSerializer(serializers.Serializer[Any]):
-    file = serializers.FileField(help_text="NIfTI (.nii or .nii.gz) on the grid of the patient's CT, as ITK-SNAP saves it.")
+    file = serializers.FileField(
+        help_text="NIfTI (.nii or .nii.gz) on the grid of the patient's CT, as ITK-SNAP saves it."
+    )
 
 
 class MaskList(APIView):
@@ -43,5 +46,5 @@ class MaskList(APIView):
         """Add a mask version to the patient's current CT."""
         patient = access_patient(request.user, study_id, Permission.UPLOAD_MASK)
         content = uploaded_files(request._request, "file")[0].read()
-        mask = services.receive_mask(actor=request.user, series=series_for_mask(patient), content=content)
+        mask = services.receive_mask(actor=person(request.user), series=series_for_mask(patient), content=content)
         return Response(MaskSerializer(mask).data, status=201)

@@ -39,6 +39,14 @@ def with_volume(patients: QuerySet[Patient]) -> QuerySet[Patient]:
 
 PARTS = (
     Section("mask", 30, _("Hematoma"), Permission.VIEW_IMAGING, "annotation/section.html", context),
-    Column("volume", 70, _("Hematoma"), Permission.VIEW_IMAGING, load_volume, unit="mL", sort="volume_ml",
-           annotate=with_volume),
-)  # fmt: skip
+    Column(
+        "volume",
+        70,
+        _("Hematoma"),
+        Permission.VIEW_IMAGING,
+        load_volume,
+        unit="mL",
+        sort="volume_ml",
+        annotate=with_volume,
+    ),
+)

@@ -39,9 +39,11 @@ def current_masks(patients: list[Patient]) -> dict[int, Mask]:
     rows = Mask.objects.filter(patient__in=patients).exclude(series__state=Series.State.FAILED)
     # Later rows win: the newest series, and of it the newest version. A newer CT without a mask has no volume.
     newest = dict(
-        Series.objects.filter(patient__in=patients).exclude(state=Series.State.FAILED)
-        .order_by("uploaded_at", "pk").values_list("patient_id", "pk")
-    )  # fmt: skip
+        Series.objects.filter(patient__in=patients)
+        .exclude(state=Series.State.FAILED)
+        .order_by("uploaded_at", "pk")
+        .values_list("patient_id", "pk")
+    )
     for mask in rows.order_by("version").only("patient_id", "series_id", "version", "volume_ml", "abc2_ml", "sha256"):
         if newest.get(mask.patient_id) == mask.series_id:
             found[mask.patient_id] = mask

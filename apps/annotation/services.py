@@ -57,14 +57,23 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
             )
         last = series.masks.aggregate(last=Max("version"))["last"] or 0
         row = Mask.objects.create(
-            series=series, patient=series.patient, version=last + 1, file=name, sha256=digest,
-            volume_ml=volume, abc2_ml=_milliliters(abc2_ml(mask, grid)), uploaded_by=actor,
+            series=series,
+            patient=series.patient,
+            version=last + 1,
+            file=name,
+            sha256=digest,
+            volume_ml=volume,
+            abc2_ml=_milliliters(abc2_ml(mask, grid)),
+            uploaded_by=actor,
             slice_areas_mm2=_areas(mask, grid),
-        )  # fmt: skip
+        )
         record(
-            actor=actor, action="upload_mask", target=row, center=series.patient.center,
+            actor=actor,
+            action="upload_mask",
+            target=row,
+            center=series.patient.center,
             changes={"volume_ml": [str(newest.volume_ml) if newest else None, str(volume)]},
-        )  # fmt: skip
+        )
         announce(series.patient)
     return row
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from apps.accounts.access import person
 from apps.accounts.policy import Permission
 from apps.annotation import services
 from apps.core.errors import Refusal
@@ -30,7 +31,7 @@ def upload(request: HttpRequest, study_id: str) -> HttpResponse:
     """Take one NIfTI file for the patient's current CT."""
     patient = access_patient(request.user, study_id, Permission.UPLOAD_MASK)
     content = uploaded_files(request, "file")[0].read()
-    mask = services.receive_mask(actor=request.user, series=series_for_mask(patient), content=content)  # type: ignore[arg-type]
+    mask = services.receive_mask(actor=person(request.user), series=series_for_mask(patient), content=content)
     messages.success(
         request, _("Mask version %(version)s stored: %(ml)s mL.") % {"version": mask.version, "ml": mask.volume_ml}
     )

@@ -22,6 +22,11 @@ def record(
     if not connection.in_atomic_block:
         raise RuntimeError("An audit event belongs into the transaction of its change.")
     return AuditEvent.objects.create(
-        actor=actor, action=action, object_type=target._meta.label_lower, object_id=str(target.pk), center=center,
-        changes=dict(changes or {}), reason=reason,
-    )  # fmt: skip
+        actor=actor,
+        action=action,
+        object_type=target._meta.label_lower,
+        object_id=str(target.pk),
+        center=center,
+        changes=dict(changes or {}),
+        reason=reason,
+    )

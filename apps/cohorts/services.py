@@ -29,10 +29,14 @@ def freeze_snapshot(*, actor: User) -> Snapshot:
         snapshot, created = Snapshot.objects.get_or_create(
             digest=digest,
             defaults={
-                "file": name, "created_by": actor, "dictionary_version": load_dictionary().id, "patient_count": len(table),
-                "included_count": included, "exclusions": count_exclusions(table),
+                "file": name,
+                "created_by": actor,
+                "dictionary_version": load_dictionary().id,
+                "patient_count": len(table),
+                "included_count": included,
+                "exclusions": count_exclusions(table),
             },
-        )  # fmt: skip
+        )
         if created:
             record(actor=actor, action="freeze_snapshot", target=snapshot, changes={"digest": [None, digest]})
     return snapshot

@@ -14,8 +14,11 @@ PROBLEM = "application/problem+json"
 
 def problem(status: int, code: str, detail: str) -> JsonResponse:
     """Return a problem document (RFC 9457)."""
-    return JsonResponse({"title": code.replace("_", " "), "status": status, "code": code, "detail": detail},
-                        status=status, content_type=PROBLEM)  # fmt: skip
+    return JsonResponse(
+        {"title": code.replace("_", " "), "status": status, "code": code, "detail": detail},
+        status=status,
+        content_type=PROBLEM,
+    )
 
 
 def problem_handler(error: Exception, context: dict[str, Any]) -> Response | JsonResponse | None:

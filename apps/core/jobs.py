@@ -93,7 +93,14 @@ def send(job: Job) -> None:
 def retry(job: Job) -> None:
     """Queue a failed job again with the same input."""
     changed = Job.objects.filter(pk=job.pk, state=Job.State.FAILED).update(
-        state=Job.State.QUEUED, failure="", failure_code="", attempt=0, claim="", heartbeat_at=None, progress=0.0, stage=""
+        state=Job.State.QUEUED,
+        failure="",
+        failure_code="",
+        attempt=0,
+        claim="",
+        heartbeat_at=None,
+        progress=0.0,
+        stage="",
     )
     if changed:
         transaction.on_commit(lambda: send(job))
@@ -105,7 +112,12 @@ def run_job(*, job_id: int) -> None:
     claim = f"{HOST}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
     now = timezone.now()
     claimed = Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(
-        state=Job.State.RUNNING, claim=claim, attempt=F("attempt") + 1, heartbeat_at=now, started_at=now, finished_at=None
+        state=Job.State.RUNNING,
+        claim=claim,
+        attempt=F("attempt") + 1,
+        heartbeat_at=now,
+        started_at=now,
+        finished_at=None,
     )
     if not claimed:
         return
@@ -124,8 +136,12 @@ def run_job(*, job_id: int) -> None:
         _finish(handle, failure=str(error), code=error.code)
     except Exception:
         logger.exception("job %s (%s) failed", job_id, job.task)
-        _finish(handle, failure="The task stopped on an unexpected error. Retry it; if it fails again, tell the "
-                                f"administrator that job {job_id} failed.", code="unexpected")  # fmt: skip
+        _finish(
+            handle,
+            failure="The task stopped on an unexpected error. Retry it; if it fails again, tell the "
+            f"administrator that job {job_id} failed.",
+            code="unexpected",
+        )
     else:
         _finish(handle)
     finally:

@@ -39,7 +39,7 @@ class MemoryOnlyUploadHandler(FileUploadHandler):
         )
 
 
-def uploaded_files(request: HttpRequest, field: str) -> list[UploadedFile]:
+def uploaded_files(request: HttpRequest, field: str) -> "list[UploadedFile[bytes]]":
     """Return the files of one field; refuse a request that was cut because it is too large, or that holds none."""
     files = request.FILES.getlist(field)
     if request.META.get(TOO_LARGE):

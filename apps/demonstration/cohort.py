@@ -83,7 +83,11 @@ def form_values(row: dict[str, Any], number: int, *, discharged: bool) -> dict[s
         values["operation_date"] = (admitted + timedelta(days=1)).isoformat()
     if row["withdrawal_of_care"]:
         values["withdrawal_date"] = (admitted + timedelta(days=3)).isoformat()
-    values |= {"discharge_date": discharge.isoformat(), "outcome_date": discharge.isoformat(), "outcome_assessor": "OA1"}
+    values |= {
+        "discharge_date": discharge.isoformat(),
+        "outcome_date": discharge.isoformat(),
+        "outcome_assessor": "OA1",
+    }
     if not discharged:
         outcome = {name for name, variable in dictionary.variables.items() if variable.outcome}
         values = {name: value for name, value in values.items() if name not in outcome | {"discharge_date"}}

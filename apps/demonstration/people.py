@@ -28,12 +28,8 @@ class Account:
     center: str | None
 
 
-ACCOUNTS = [
-    Account(str(role), f"Demo {role.label}", role, "C1" if role in CENTER_ROLES else None) for role in Role
-]
-COORDINATORS = {
-    code: "coordinator" if code == "C1" else f"coordinator-{code.lower()}" for code in CENTERS
-}
+ACCOUNTS = [Account(str(role), f"Demo {role.label}", role, "C1" if role in CENTER_ROLES else None) for role in Role]
+COORDINATORS = {code: "coordinator" if code == "C1" else f"coordinator-{code.lower()}" for code in CENTERS}
 
 
 @transaction.atomic

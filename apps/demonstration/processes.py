@@ -21,7 +21,20 @@ def _environment() -> dict[str, str]:
 def start_worker(queue: str) -> "subprocess.Popen[bytes]":
     """Start a worker for one queue. One task at a time: torch uses the cores that there are by itself."""
     log = Path(settings.VAR) / f"worker-{queue}.log"
-    command = [sys.executable, "-m", "celery", "-A", "ichor", "worker", "-Q", queue, "--pool", "solo", "-n", f"{queue}@%h"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "ichor",
+        "worker",
+        "-Q",
+        queue,
+        "--pool",
+        "solo",
+        "-n",
+        f"{queue}@%h",
+    ]
     if queue == "imaging":
         command += ["-B", "-s", str(Path(settings.VAR) / "beat-schedule")]
     with log.open("ab") as output:
@@ -30,8 +43,22 @@ def start_worker(queue: str) -> "subprocess.Popen[bytes]":
 
 def start_web(port: int) -> "subprocess.Popen[bytes]":
     """Start gunicorn on this machine's loopback address."""
-    command = [sys.executable, "-m", "gunicorn", "ichor.wsgi:application", "--bind", f"127.0.0.1:{port}",
-               "--workers", "2", "--threads", "4", "--timeout", "300", "--log-level", "warning"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "ichor.wsgi:application",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--workers",
+        "2",
+        "--threads",
+        "4",
+        "--timeout",
+        "300",
+        "--log-level",
+        "warning",
+    ]
     return subprocess.Popen(command, cwd=ROOT, env=_environment())  # noqa: S603
 
 

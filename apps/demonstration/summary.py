@@ -11,13 +11,14 @@ from ml.statistics import auc
 
 def summary_lines() -> list[str]:
     """Return the summary table's lines."""
+    predicted = Prediction.objects.filter(probability__isnull=False).count()
     lines = ["", "Simulated data: no real patient, no real result.", ""]
     lines += [
         f"{'centers':<36}{Center.objects.count():>8}",
         f"{'patients':<36}{Patient.objects.count():>8}",
         f"{'head CTs preprocessed':<36}{Series.objects.filter(state=Series.State.READY).count():>8}",
         f"{'hematoma masks':<36}{Mask.objects.count():>8}",
-        f"{'predictions for patients in hospital':<36}{Prediction.objects.filter(probability__isnull=False).count():>8}",
+        f"{'predictions for patients in hospital':<36}{predicted:>8}",
     ]
     experiment = serving_experiment()
     if experiment is None:

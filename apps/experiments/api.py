@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.access import get_visible, require
+from apps.accounts.access import get_visible, person, require
 from apps.accounts.policy import Permission
 from apps.experiments.models import Experiment
 from apps.experiments.presets import CHOICES, config_of
@@ -26,8 +26,20 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
 
     class Meta:
         model = Experiment
-        fields = ("id", "name", "snapshot", "config", "state", "stage", "progress", "failure", "metrics", "model_digest",
-                  "created_at", "finished_at")  # fmt: skip
+        fields = (
+            "id",
+            "name",
+            "snapshot",
+            "config",
+            "state",
+            "stage",
+            "progress",
+            "failure",
+            "metrics",
+            "model_digest",
+            "created_at",
+            "finished_at",
+        )
 
 
 class StartSerializer(serializers.Serializer[Any]):
@@ -49,7 +61,7 @@ class ExperimentList(generics.ListAPIView[Experiment]):
         body = StartSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         config = config_of(body.validated_data["preset"])
-        experiment = start_experiment(actor=request.user, name=body.validated_data["name"], config=config)
+        experiment = start_experiment(actor=person(request.user), name=body.validated_data["name"], config=config)
         return Response(ExperimentSerializer(experiment).data, status=201)
 
 

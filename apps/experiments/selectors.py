@@ -18,7 +18,9 @@ def experiments_visible_to(actor: Actor) -> QuerySet[Experiment]:
 
 def serving_experiment() -> Experiment | None:
     """Return the run whose models predict and whose results are shown: the newest that has finished."""
-    return Experiment.objects.filter(finished_at__isnull=False).select_related("snapshot").order_by("-finished_at").first()
+    return (
+        Experiment.objects.filter(finished_at__isnull=False).select_related("snapshot").order_by("-finished_at").first()
+    )
 
 
 def results_table(experiment: Experiment) -> pd.DataFrame:

@@ -93,12 +93,14 @@ def write_inputs(experiment: Experiment) -> Path:
             partial = path.with_suffix(".part")
             partial.write_bytes(store.get(str(row.tensor)))
             partial.rename(path)
-    manifest = Manifest.model_validate({
-        "snapshot_digest": experiment.snapshot.digest,
-        "preprocessing_version": _one_version(table),
-        "features": features,
-        "cases": cases,
-    })  # fmt: skip
+    manifest = Manifest.model_validate(
+        {
+            "snapshot_digest": experiment.snapshot.digest,
+            "preprocessing_version": _one_version(table),
+            "features": features,
+            "cases": cases,
+        }
+    )
     write_manifest(manifest, folder / "manifest.json")
     return folder / "manifest.json"
 
@@ -108,7 +110,7 @@ def _one_version(table: pd.DataFrame) -> str:
     if len(versions) > 1:
         raise Refusal(
             "mixed_preprocessing",
-            "The CTs were preprocessed by different versions of the program. Preprocess the older ones again, then train.",
+            "The CTs were preprocessed by different versions of the program. Preprocess the older again, then train.",
         )
     return str(versions.pop())
 
@@ -116,9 +118,14 @@ def _one_version(table: pd.DataFrame) -> str:
 def _case(row: dict[Any, Any], features: Iterable[Feature]) -> Case:
     clinical = {feature.name: _plain(row.get(f"crf_{feature.name}")) for feature in features}
     return Case(
-        id=row["study_id"], patient=row["study_id"], center=row["center"], label=1 if row["poor_outcome"] else 0,
-        image=f"images/{row['tensor_sha256']}.npy", image_sha256=row["tensor_sha256"], clinical=clinical,
-    )  # fmt: skip
+        id=row["study_id"],
+        patient=row["study_id"],
+        center=row["center"],
+        label=1 if row["poor_outcome"] else 0,
+        image=f"images/{row['tensor_sha256']}.npy",
+        image_sha256=row["tensor_sha256"],
+        clinical=clinical,
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -138,10 +145,16 @@ def finish_experiment(*, experiment: Experiment, metrics: dict[str, Any], model_
     for name, split in (("oof.csv", PatientResult.Split.CROSS_VALIDATION), ("test.csv", PatientResult.Split.TEST)):
         for line in _read_csv(folder / name):
             fold = int(line["fold"]) if line.get("fold") else None
-            rows.append(PatientResult(
-                experiment=experiment, patient_id=patients[line["patient"]], arm=line["arm"], split=split, fold=fold,
-                probability=float(line["probability"]),
-            ))  # fmt: skip
+            rows.append(
+                PatientResult(
+                    experiment=experiment,
+                    patient_id=patients[line["patient"]],
+                    arm=line["arm"],
+                    split=split,
+                    fold=fold,
+                    probability=float(line["probability"]),
+                )
+            )
     PatientResult.objects.bulk_create(rows)
     experiment.metrics = metrics
     experiment.model_digest = model_digest

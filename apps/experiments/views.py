@@ -5,7 +5,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.accounts.access import get_visible, has_permission, require
+from apps.accounts.access import get_visible, has_permission, person, require
 from apps.accounts.policy import Permission
 from apps.experiments import services
 from apps.experiments.forms import ExperimentForm
@@ -39,7 +39,7 @@ def create(request: HttpRequest) -> HttpResponse:
     form = ExperimentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         experiment = services.start_experiment(
-            actor=request.user,  # type: ignore[arg-type]
+            actor=person(request.user),
             name=form.cleaned_data["name"],
             config=config_of(form.cleaned_data["preset"]),
         )
@@ -61,7 +61,7 @@ def status(request: HttpRequest, experiment_id: int) -> HttpResponse:
 def retry(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """Queue a failed run again."""
     experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
-    services.retry_experiment(actor=request.user, experiment=experiment)  # type: ignore[arg-type]
+    services.retry_experiment(actor=person(request.user), experiment=experiment)
     return redirect("experiments:detail", experiment.pk)
 
 

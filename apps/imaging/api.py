@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.access import person
 from apps.accounts.policy import Permission
 from apps.core.uploads import uploaded_files
 from apps.imaging import services
@@ -36,8 +37,19 @@ class SeriesSerializer(serializers.ModelSerializer[Series]):
 
     class Meta:
         model = Series
-        fields = ("id", "patient", "series_instance_uid", "state", "uploaded_at", "slices", "gaps_mm", "tilt_degrees",
-                  "preprocessing_version", "findings", "job")  # fmt: skip
+        fields = (
+            "id",
+            "patient",
+            "series_instance_uid",
+            "state",
+            "uploaded_at",
+            "slices",
+            "gaps_mm",
+            "tilt_degrees",
+            "preprocessing_version",
+            "findings",
+            "job",
+        )
 
 
 class SeriesUploadSerializer(serializers.Serializer[Any]):
@@ -61,7 +73,7 @@ class SeriesList(APIView):
         """Store one CT series; identity is removed before anything is written."""
         patient = access_patient(request.user, study_id, Permission.UPLOAD_CT)
         files = unpack(uploaded_files(request._request, "files"))
-        series = services.receive_series(actor=request.user, patient=patient, files=files)
+        series = services.receive_series(actor=person(request.user), patient=patient, files=files)
         return Response(SeriesSerializer(series).data, status=201)
 
 

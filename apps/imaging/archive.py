@@ -16,7 +16,7 @@ MAX_EXPANSION = 100
 IGNORED_NAMES = {"DICOMDIR", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
-def unpack(uploads: Iterable[UploadedFile]) -> list[bytes]:
+def unpack(uploads: Iterable["UploadedFile[bytes]"]) -> list[bytes]:
     """Return the content of every file; a ZIP gives the files in it. Raises Refusal."""
     contents: list[bytes] = []
     for upload in uploads:

@@ -28,15 +28,19 @@ def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
         return found
     url = reverse("imaging:slice", args=[patient.study_id, series.pk, 0]).replace("/0.png", "/{index}.png")
     shape = series.geometry
-    return found | job_context(series) | {
-        "slice_url": url,
-        "slice_info": [
-            {"index": index, "offset_mm": offset, "extent_mm": extent}
-            for index, (offset, extent) in enumerate(zip(shape["offsets"], shape["extents"], strict=True))
-        ],
-        "first_url": url.replace("{index}", str(series.slice_count // 2)),
-        "has_mask": any(provider(series) is not None for provider in overlays),
-    }  # fmt: skip
+    return (
+        found
+        | job_context(series)
+        | {
+            "slice_url": url,
+            "slice_info": [
+                {"index": index, "offset_mm": offset, "extent_mm": extent}
+                for index, (offset, extent) in enumerate(zip(shape["offsets"], shape["extents"], strict=True))
+            ],
+            "first_url": url.replace("{index}", str(series.slice_count // 2)),
+            "has_mask": any(provider(series) is not None for provider in overlays),
+        }
+    )
 
 
 def load_state(patients: list[Patient]) -> dict[int, Any]:
@@ -54,7 +58,11 @@ PARTS = (
     Section("ct", 20, _("Head CT"), Permission.VIEW_IMAGING, "imaging/section.html", context),
     Column("ct", 60, _("CT"), Permission.VIEW_IMAGING, load_state),
     Filter(
-        "ct", 20, _("Head CT"), Permission.VIEW_IMAGING,
-        lambda: [("ready", _("ready")), ("missing", _("not ready"))], filter_ct,
+        "ct",
+        20,
+        _("Head CT"),
+        Permission.VIEW_IMAGING,
+        lambda: [("ready", _("ready")), ("missing", _("not ready"))],
+        filter_ct,
     ),
-)  # fmt: skip
+)

@@ -30,7 +30,7 @@ def current_series(patient: Patient) -> Series | None:
     """Return the series that stands for the patient's initial CT: the newest usable one, else the newest."""
     found = list(patient.series.select_related("job", "uploaded_by").order_by("-uploaded_at", "-pk"))
     usable = [series for series in found if series.state != Series.State.FAILED]
-    return (usable or found or [None])[0]
+    return next(iter(usable or found), None)
 
 
 def load_volume(series: Series) -> Volume:

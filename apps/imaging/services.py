@@ -45,9 +45,12 @@ def receive_series(*, actor: User, patient: Patient, files: Sequence[bytes]) -> 
         series.job = prepare_series.enqueue(series_id=series.pk)
         series.save(update_fields=["job"])
         record(
-            actor=actor, action="upload_ct", target=series, center=patient.center,
+            actor=actor,
+            action="upload_ct",
+            target=series,
+            center=patient.center,
             changes={"slices": [None, volume.shape[0]], "digest": [None, digest]},
-        )  # fmt: skip
+        )
     return series
 
 
@@ -60,7 +63,7 @@ def digest_of(volume: Volume) -> str:
 
 def _read(files: Iterable[bytes]) -> list[Dataset]:
     listed = list(files)
-    datasets = []
+    datasets: list[Dataset] = []
     for number, content in enumerate(listed, start=1):
         try:
             dataset = pydicom.dcmread(BytesIO(content))
@@ -107,9 +110,13 @@ def _store_rows(actor: User, patient: Patient, volume: Volume, digest: str) -> S
             "Send the whole series, and nothing else.",
         )
     return Series.objects.create(
-        study=study, patient=patient, series_instance_uid=uid, digest=digest, geometry=geometry.to_json(volume),
+        study=study,
+        patient=patient,
+        series_instance_uid=uid,
+        digest=digest,
+        geometry=geometry.to_json(volume),
         uploaded_by=actor,
-    )  # fmt: skip
+    )
 
 
 def _store_instances(files: store.Store, series: Series, volume: Volume, datasets: list[Dataset]) -> None:

@@ -34,6 +34,9 @@ def prepare_series(job: JobHandle, *, series_id: int) -> None:
     with store.writing() as files:
         name, digest = files.put(buffer.getvalue(), ".npy")
         services.finish_preparation(
-            series=series, version=PREPROCESSING_VERSION, report=prepared.report.to_dict(), tensor=name,
+            series=series,
+            version=PREPROCESSING_VERSION,
+            report=prepared.report.to_dict(),
+            tensor=name,
             tensor_sha256=digest,
-        )  # fmt: skip
+        )

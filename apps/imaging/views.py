@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from apps.accounts.access import person
 from apps.accounts.policy import Permission
 from apps.core.uploads import uploaded_files
 from apps.imaging import services
@@ -21,7 +22,7 @@ def upload(request: HttpRequest, study_id: str) -> HttpResponse:
     """Take a ZIP or the files of one series."""
     patient = access_patient(request.user, study_id, Permission.UPLOAD_CT)
     files = unpack(uploaded_files(request, "files"))
-    services.receive_series(actor=request.user, patient=patient, files=files)  # type: ignore[arg-type]
+    services.receive_series(actor=person(request.user), patient=patient, files=files)
     messages.success(request, _("The CT was received; identity was removed before it was stored."))
     url = reverse("patients:detail", args=[study_id]) + "#ct"
     if not request.accepts("text/html"):
@@ -57,7 +58,7 @@ def status(request: HttpRequest, study_id: str, series_id: int) -> HttpResponse:
 def retry(request: HttpRequest, study_id: str, series_id: int) -> HttpResponse:
     """Queue a failed preprocessing again."""
     series = access_series(request.user, study_id, series_id)
-    services.retry_preparation(actor=request.user, series=series)  # type: ignore[arg-type]
+    services.retry_preparation(actor=person(request.user), series=series)
     return redirect(reverse("patients:detail", args=[study_id]) + "#ct")
 
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.access import centers_with, get_visible, require
+from apps.accounts.access import centers_with, get_visible, person, require
 from apps.accounts.policy import Permission
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient, patients_visible_to
@@ -42,7 +42,7 @@ class PatientList(generics.ListAPIView[Patient]):
         body.is_valid(raise_exception=True)
         centers = centers_with(request.user, Permission.ENROLL)
         center = get_visible(centers, code=body.validated_data["center"])
-        return Response(PatientSerializer(enroll_patient(actor=request.user, center=center)).data, status=201)
+        return Response(PatientSerializer(enroll_patient(actor=person(request.user), center=center)).data, status=201)
 
 
 class PatientDetail(APIView):

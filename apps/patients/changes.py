@@ -6,7 +6,7 @@ from django.db import transaction
 
 from apps.patients.models import Patient
 
-Listener = Callable[[Patient], None]
+Listener = Callable[[Patient], object]
 _listeners: list[Listener] = []
 
 

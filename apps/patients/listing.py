@@ -68,7 +68,9 @@ def _search(patients: QuerySet[Patient], query: QueryDict) -> tuple[QuerySet[Pat
 
 def _filter(actor: Actor, patients: QuerySet[Patient], query: QueryDict) -> tuple[QuerySet[Patient], list[Choice]]:
     shown = []
-    codes = [(center.code, f"{center.code} · {center.name}") for center in centers_with(actor, Permission.VIEW_PATIENTS)]
+    codes = [
+        (center.code, f"{center.code} · {center.name}") for center in centers_with(actor, Permission.VIEW_PATIENTS)
+    ]
     chosen = query.get("center", "")
     if len(codes) > 1:
         chosen = chosen if chosen in dict(codes) else ""

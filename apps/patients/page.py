@@ -65,7 +65,8 @@ filters: dict[str, Filter] = {}
 
 def register(part: Section | Column | Filter) -> None:
     """Add a part; the same key twice is a programming error."""
-    registry: dict[str, Any] = {Section: sections, Column: columns, Filter: filters}[type(part)]
+    registries: dict[type, dict[str, Any]] = {Section: sections, Column: columns, Filter: filters}
+    registry = registries[type(part)]
     if part.key in registry:
         raise ValueError(f"The patient page has a part {part.key!r} already.")
     registry[part.key] = part

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from apps.accounts.access import centers_with, has_permission, require
+from apps.accounts.access import centers_with, has_permission, person, require
 from apps.accounts.models import Center
 from apps.accounts.policy import Permission
 from apps.patients import page as parts
@@ -60,7 +60,7 @@ def enroll(request: HttpRequest) -> HttpResponse:
     centers = centers_with(request.user, Permission.ENROLL)
     form = EnrollForm(request.POST or None, centers=centers, initial={"center": centers.first()})
     if request.method == "POST" and form.is_valid():
-        patient = enroll_patient(actor=request.user, center=form.cleaned_data["center"])  # type: ignore[arg-type]
+        patient = enroll_patient(actor=person(request.user), center=form.cleaned_data["center"])
         messages.success(request, _("Enrolled as %(id)s. Write this study id on the source record.") % {"id": patient})
         return redirect("patients:detail", patient.study_id)
     return render(request, "patients/enroll.html", {"form": form})

@@ -6,11 +6,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.policy import Permission
 from apps.annotation.selectors import current_mask, current_masks
 from apps.cohorts.scores import VOLUME, score_patient
 from apps.crf.models import CrfForm
 from apps.patients.models import Patient
-from apps.patients.page import Column, Permission, Section
+from apps.patients.page import Column, Section
 from apps.predictions.selectors import probabilities, prognosis_of
 from ml.scores import INPUTS
 
@@ -70,7 +71,9 @@ def load_probability(patients: list[Patient]) -> dict[int, Any]:
 
 PARTS = (
     Section("scores", 40, _("Scores"), Permission.VIEW_SCORES, "predictions/scores.html", scores_context),
-    Section("prediction", 50, _("Prediction"), Permission.VIEW_PREDICTIONS, "predictions/prognosis.html", prognosis_context),
+    Section(
+        "prediction", 50, _("Prediction"), Permission.VIEW_PREDICTIONS, "predictions/prognosis.html", prognosis_context
+    ),
     Column("ich_score", 80, "ICH", Permission.VIEW_SCORES, load_scores("ich_score")),
     Column("ich_gs", 81, "ICH-GS", Permission.VIEW_SCORES, load_scores("ich_gs")),
     Column("probability", 90, _("P(poor)"), Permission.VIEW_PREDICTIONS, load_probability),

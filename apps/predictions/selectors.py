@@ -49,7 +49,8 @@ def probabilities(patients: list[Patient]) -> dict[int, float]:
         return {}
     found: dict[int, float] = {}
     predictions = Prediction.objects.filter(patient__in=patients, experiment=experiment, probability__isnull=False)
-    found.update(predictions.order_by("created_at").values_list("patient_id", "probability"))
+    rows = predictions.order_by("created_at").values_list("patient_id", "probability")
+    found.update((patient, value) for patient, value in rows if value is not None)
     # Sorted so that fusion, which comes first in the alphabet, is written last.
     results = PatientResult.objects.filter(patient__in=patients, experiment=experiment).order_by("-arm")
     found.update(results.values_list("patient_id", "probability"))

@@ -60,9 +60,12 @@ def save_prediction(
     prediction.gate_mean = gate_mean
     prediction.save()
     record(
-        actor=None, action="predict", target=prediction, center=prediction.patient.center,
+        actor=None,
+        action="predict",
+        target=prediction,
+        center=prediction.patient.center,
         changes={"experiment": [None, prediction.experiment_id]},
-    )  # fmt: skip
+    )
 
 
 @transaction.atomic

@@ -44,6 +44,9 @@ def predict(job: JobHandle, *, prediction_id: int) -> None:
     job.report("Predicting", 0.5)
     result = model.predict(image, clinical)
     services.save_prediction(
-        prediction=prediction, arm=result.arm, probability=result.probability, per_fold=result.per_fold,
+        prediction=prediction,
+        arm=result.arm,
+        probability=result.probability,
+        per_fold=result.per_fold,
         gate_mean=result.gate_mean,
-    )  # fmt: skip
+    )

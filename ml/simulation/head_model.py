@@ -5,7 +5,7 @@ Three coordinate systems, all LPS in mm: the patient's (DICOM), the head's (rigi
 lies midway between the anterior and posterior commissure; `x` there is warped so that the head is narrower in front.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ PETROUS = Ellipsoid((35.0, 24.0, -43.0), (27.0, 8.0, 11.0), yaw=35.0)
 FORAMEN_MAGNUM = (0.0, 46.0, -66.0)
 SEPTUM_PELLUCIDUM = (0.0, -20.0, 8.0)
 HEAD_BOX = ((0.0, 4.0, -30.0), (84.0, 116.0, 125.0))
+ABOVE_FOSSAE_MM = 15.0
+"""Above this level of the model the lower fossae are too far off to shape the cavity's surface."""
 VAULT_MM = 18.0
 """More than skull and scalp together measure anywhere over the dome."""
 TAPER_MM = 25.0
@@ -75,6 +77,10 @@ class HeadModel:
     texture: WaveField
     hematoma: Hematoma | None
     displacement: Displacement
+
+    def with_hematoma(self, hematoma: Hematoma) -> "HeadModel":
+        """Return the same head with another hematoma and what that displaces."""
+        return replace(self, hematoma=hematoma, displacement=_displacement(self.spec, hematoma, self.scale))
 
     def to_head(self, patient: Vector) -> Vector:
         """Map patient points (n, 3) to the head's rigid coordinates."""
@@ -152,6 +158,8 @@ def cavity_distance(x: Array, y: Array, z: Array) -> Array:
     """Return the signed distance to the inner table of the skull, mm, negative inside the cranial cavity."""
     base = np.float32(-26) - np.float32(0.28) * (y + 35) - z
     dome = -smooth_minimum(-ellipsoid_distance(x, y, z, DOME), -base * np.float32(0.96), 6.0)
+    if float(z.min()) > ABOVE_FOSSAE_MM:
+        return dome
     middle = ellipsoid_distance(np.abs(x), y, z, MIDDLE_FOSSA)
     cavity = smooth_minimum(dome, middle, 5.0)
     cavity = smooth_minimum(cavity, ellipsoid_distance(x, y, z, POSTERIOR_FOSSA), 5.0)

@@ -64,7 +64,15 @@ _ETHMOID = Ellipsoid((0.0, -44.0, -38.0), (12.0, 22.0, 12.5))
 _ATLAS_Z, _ATLAS_HALF_HEIGHT = -92.0, 6.0
 _DENS = Ellipsoid((0.0, 28.0, -92.0), (5.5, 5.5, 20.0))
 _EYELID = Ellipsoid((31.5, -64.0, -41.0), (17.0, 16.0, 15.0))
-_TEMPORALIS = Ellipsoid((60.0, -20.0, -18.0), (16.0, 28.0, 34.0), yaw=-8.0)
+_TEMPORALES = both(Ellipsoid((60.0, -20.0, -18.0), (16.0, 28.0, 34.0), yaw=-8.0))
+# Shapes that join the outline of the head, and over how many mm the joint is rounded.
+_OUTLINE = (
+    (FACE, 6.0),
+    (NECK, 6.0),
+    (NOSE, 6.0),
+    *((shape, 3.0) for shape in both(_EYELID)),
+    *((shape, 10.0) for shape in _TEMPORALES),
+)
 
 
 def blend(image: Array, points: Points, filled: Array, hu: Array | float) -> None:
@@ -127,12 +135,7 @@ def _paint_soft_tissue(
     low = float(points.z.min()) < 25
     if low:
         edge = np.minimum(width, np.float32(2.5 * points.plane.pixel))
-        for shape in (NOSE, FACE, NECK):
-            skin = smooth_minimum(skin, ellipsoid_distance(points.x, points.y, points.z, shape), 6.0)
-        aside = np.abs(points.x)
-        skin = smooth_minimum(skin, ellipsoid_distance(aside, points.y, points.z, _EYELID), 3.0)
-        temporalis = ellipsoid_distance(aside, points.y, points.z, _TEMPORALIS)
-        skin = smooth_minimum(skin, np.maximum(temporalis - 2, outside_skull - np.float32(head.scalp_mm + 3.5)), 10.0)
+        _add_face_and_neck(skin, points, outside_skull - np.float32(head.scalp_mm + 3.5))
     fat = occupancy(skin + np.float32(2.4), 1.5) * occupancy(np.float32(1.2) - outside_skull, 1.5)
     tissue = np.float32(SKIN) + fat * np.float32(FAT - SKIN)
     if low:
@@ -141,8 +144,30 @@ def _paint_soft_tissue(
         muscle = np.float32(MUSCLE) + planes * np.float32(FAT - MUSCLE)
         deep = occupancy(skin + np.float32(6), 2.5) * occupancy(points.z + np.float32(22), 8.0)
         tissue += deep * (muscle - tissue)
-        tissue += occupancy(temporalis, 2.0) * occupancy(skin + np.float32(3.5), 2.0) * (np.float32(MUSCLE) - tissue)
+        _add_temporalis(tissue, points, skin)
     blend(image, points, occupancy(skin, edge), tissue)
+
+
+def _add_face_and_neck(skin: Array, points: Points, beyond_scalp: Array) -> None:
+    """Widen the distance to the skin, in place, by face, nose, neck, eyelids and the temporal muscles."""
+    for shape, rounding in _OUTLINE:
+        near = points.crop(shape.center, shape.half_extents, 12.0)
+        if near is None:
+            continue
+        inner = near.within(points)
+        distance = ellipsoid_distance(near.x, near.y, near.z, shape)
+        if shape in _TEMPORALES:
+            distance = np.maximum(distance - 2, beyond_scalp[inner])
+        skin[inner] = smooth_minimum(skin[inner], distance, rounding)
+
+
+def _add_temporalis(tissue: Array, points: Points, skin: Array) -> None:
+    for shape in _TEMPORALES:
+        near = points.crop(shape.center, shape.half_extents, 2.0)
+        if near is not None:
+            inner = near.within(points)
+            deep = occupancy(skin[inner] + np.float32(3.5), 2.0)
+            tissue[inner] += deep * ellipsoid_occupancy(near, shape) * (np.float32(MUSCLE) - tissue[inner])
 
 
 def _paint_face(image: Array, head: HeadModel, points: Points) -> None:

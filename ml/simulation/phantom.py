@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 from scipy.ndimage import gaussian_filter
 
 from ml.simulation.dicom import series_header, write_slice
@@ -84,9 +85,9 @@ def simulate_ct(
     spec
         What to draw and how it is scanned.
     seed
-        Head size, pose, shape, texture and noise. The same `spec`, `seed` and `patient_tags` give the same bytes.
+        0 or more: head size, pose, shape, texture and noise. Same `spec`, `seed` and `patient_tags`: same bytes.
     patient_tags
-        DICOM keywords and values that replace those of `ml.simulation.dicom.ARTIFICIAL_IDENTITY`, or add to them.
+        DICOM keywords and values that replace or add to `ml.simulation.dicom.ARTIFICIAL_IDENTITY`.
 
     Raises
     ------
@@ -99,20 +100,18 @@ def simulate_ct(
     centers integrates it within 0.3 %. Elsewhere the same hematoma cut into 5 to 7 mm slices can be off by several
     percent whatever reads it, which would say nothing about the reader.
     """
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     head = make_head(spec, rng)
     stack = _scan(head)
     head = _settle_hematoma(head, stack)
     header = series_header(stack, spec, seed, patient_tags)
-    names = rng.permutation(np.arange(10_000, 100_000))[: len(stack.offsets)]
-    masks = np.zeros((3, len(stack.offsets), *stack.shape), dtype=np.uint8)
-    for index, name in enumerate(names):
-        hu, *truth = _draw_slice(head, stack, index, rng)
-        masks[:, index] = truth
-        number = len(names) - index if spec.descending else index + 1
-        write_slice(folder / f"IM{name}.dcm", header, stack, index=index, number=number, hu=hu)
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    masks = _write_slices(folder, head, stack, header, rng)
+    return _truth(head, stack, masks)
+
+
+def _truth(head: HeadModel, stack: SliceStack, masks: Mask) -> PhantomTruth:
     return PhantomTruth(
         hematoma_mask=masks[0],
         ivh_mask=masks[1],
@@ -121,9 +120,20 @@ def simulate_ct(
         ivh_ml=_ivh_ml(head),
         midline_shift_mm=head.midline_shift_mm,
         gaps_mm=stack.gaps,
-        tilt_degrees=spec.gantry_tilt_degrees,
+        tilt_degrees=head.spec.gantry_tilt_degrees,
         foramen_magnum=head.to_patient(np.array(FORAMEN_MAGNUM)),
     )
+
+
+def _write_slices(folder: Path, head: HeadModel, stack: SliceStack, header: Dataset, rng: np.random.Generator) -> Mask:
+    """Draw and write every slice; return the masks of hematoma, ventricular blood and brain, (3, z, y, x)."""
+    names = rng.permutation(np.arange(10_000, 100_000))[: len(stack.offsets)]
+    masks = np.zeros((3, len(names), *stack.shape), dtype=np.uint8)
+    for index, name in enumerate(names):
+        hu, masks[:, index] = _draw_slice(head, stack, index, rng)
+        number = len(names) - index if head.spec.descending else index + 1
+        write_slice(folder / f"IM{name}.dcm", header, stack, index=index, number=number, hu=hu)
+    return masks
 
 
 def _scan(head: HeadModel) -> SliceStack:
@@ -153,7 +163,7 @@ def _settle_hematoma(head: HeadModel, stack: SliceStack) -> HeadModel:
     reach = float(stack.extents[np.abs(stack.offsets - middle).argmin()])
     best, least = head, np.inf
     for shift in sorted(np.linspace(-reach, reach, 41), key=abs):
-        moved = replace(head, hematoma=body.moved(shift * normal))
+        moved = head.with_hematoma(body.moved(shift * normal))
         if shift and not fits(body.moved(shift * normal), head.spec, head.depth, margin=MARGIN_MM / 2):
             continue
         error = abs(_sliced_ml(moved, stack) / body.volume_ml - 1)
@@ -192,7 +202,7 @@ def _around_hematoma(head: HeadModel, plane: Plane) -> Points | None:
 
 def _draw_slice(
     head: HeadModel, stack: SliceStack, index: int, rng: np.random.Generator
-) -> tuple[Array, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+) -> tuple[Array, NDArray[np.bool_]]:
     plane = head.plane(stack, index)
     image = np.full(stack.shape, AIR, dtype=np.float32)
     truth = np.zeros((3, *stack.shape), dtype=bool)
@@ -208,7 +218,7 @@ def _draw_slice(
             truth[0][near.box] = head.hematoma_ratio(near)[0] < 1
     _paint_couch(image, stack)
     _add_noise(image, head.spec.noise_hu, rng)
-    return image, truth[0], truth[1], truth[2]
+    return image, truth
 
 
 def _paint_couch(image: Array, stack: SliceStack) -> None:

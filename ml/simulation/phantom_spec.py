@@ -123,14 +123,15 @@ class PhantomSpec:
         _within("mass_effect", self.mass_effect, 0.0, 1.5)
         _within("rows", self.rows, 64, 1024)
         _within("columns", self.columns, 64, 1024)
-        _within("pixel_spacing_mm", self.pixel_mm, 0.2, 4.0)
+        if self.pixel_spacing_mm is not None:
+            _within("pixel_spacing_mm", self.pixel_spacing_mm, 0.2, 4.0)
         _within("gantry_tilt_degrees", self.gantry_tilt_degrees, -30.0, 30.0)
         _within("noise_hu", self.noise_hu, 0.0, 30.0)
 
     @property
     def pixel_mm(self) -> float:
         """Edge of a pixel, mm."""
-        return self.pixel_spacing_mm or FIELD_OF_VIEW_MM / self.columns
+        return FIELD_OF_VIEW_MM / self.columns if self.pixel_spacing_mm is None else self.pixel_spacing_mm
 
 
 def _member(kind: type[StrEnum], value: str, name: str) -> StrEnum:

@@ -51,7 +51,7 @@ class CellTrainer:
         self._encoder = ClinicalEncoder.fit(data.features, [case.clinical for case in fit])
         poor = sum(case.label for case in fit)
         self._weight = (len(fit) - poor) / poor if config.class_weighting else 1.0
-        self._bfloat16 = config.resolve_precision(device) == "bfloat16"
+        self._bfloat16 = config.mixed_precision and device.type == "cuda"
         with seeded(config.seed, arm, number, 0):
             net = build_net(arm, config, self._encoder.width)
         self._net = place(net, device)

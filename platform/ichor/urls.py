@@ -1,7 +1,7 @@
 """Every address of the site."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
 from apps.accounts.home import home
 from apps.core.health import healthz, readyz

@@ -23,5 +23,9 @@ def sort_header(context: Context, key: str, title: Any, unit: Any = "") -> SafeS
     shown_unit = format_html(' <span class="unit">{}</span>', unit) if unit else ""
     return format_html(
         '<th scope="col" aria-sort="{}"><a class="sort" href="?{}">{}{}<span aria-hidden="true">{}</span></a></th>',
-        state, query.urlencode(), title, shown_unit, arrow,
-    )  # fmt: skip
+        state,
+        query.urlencode(),
+        title,
+        shown_unit,
+        arrow,
+    )

@@ -185,7 +185,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Ichor",
-    "DESCRIPTION": "ICH Outcome Research: patients, case report forms, head CT, masks and predictions. Research use only.",
+    "DESCRIPTION": "ICH Outcome Research: patients, forms, head CT, masks and predictions. Research use only.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],

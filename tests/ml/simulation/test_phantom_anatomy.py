@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from ml.errors import MLError
 from ml.hematoma import volume_ml
@@ -53,6 +53,15 @@ def test_hematoma_lies_in_the_brain_on_its_side(tmp_path: Path) -> None:
         assert sign * (x - truth.foramen_magnum[0]) > 10
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_picture_shows_blood_exactly_where_the_mask_says(tmp_path: Path, seed: int) -> None:
+    volume, truth = simulate(tmp_path, seed=seed, volume_ml=12.0, edema=0.0, noise_hu=0.0, spacing="mixed_4_7mm")
+    mask = truth.hematoma_mask == 1
+    assert volume.hu[binary_erosion(mask, np.ones((3, 3, 3)))].min() > 50
+    shell = binary_dilation(mask, np.ones((3, 15, 15))) & ~binary_dilation(mask, np.ones((3, 7, 7)))
+    assert np.mean(volume.hu[shell] > 50) < 0.001
+
+
 def test_ventricular_blood_replaces_fluid_and_nothing_else(
     plain: tuple[Volume, PhantomTruth], bloody: tuple[Volume, PhantomTruth]
 ) -> None:
@@ -84,7 +93,7 @@ def test_no_hemorrhage(tmp_path: Path) -> None:
     volume, truth = simulate(tmp_path, volume_ml=0.0)
     assert (truth.hematoma_ml, truth.midline_shift_mm) == (0, 0)
     assert not truth.hematoma_mask.any()
-    inner = binary_erosion(truth.brain_mask, np.ones((1, 5, 5)))
+    inner = binary_erosion(truth.brain_mask, np.ones((5, 5, 5)))
     assert np.percentile(volume.hu[inner], 99) < 60
 
 
@@ -156,7 +165,7 @@ def test_the_largest_volume_fits_at_each_site(site: Site) -> None:
         {"rows": 8},
         {"gantry_tilt_degrees": 45.0},
         {"noise_hu": -1.0},
-        {"pixel_spacing_mm": 0.0001},
+        {"pixel_spacing_mm": 0.0},
     ],
 )
 def test_impossible_phantom_is_refused(wrong: dict[str, object]) -> None:

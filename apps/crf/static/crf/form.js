@@ -66,7 +66,11 @@ function followSections() {
       const entered = entries.find((entry) => entry.isIntersecting);
       if (!entered) return;
       for (const link of links.values()) link.removeAttribute("aria-current");
-      links.get(entered.target.id)?.setAttribute("aria-current", "true");
+      const link = links.get(entered.target.id);
+      link?.setAttribute("aria-current", "true");
+      // On a phone the list is a strip that scrolls sideways.
+      const strip = link?.closest("ol");
+      strip?.scrollTo({ left: link.offsetLeft - 16, behavior: "smooth" });
     },
     { rootMargin: "-15% 0px -75% 0px" },
   );

@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
 from apps.accounts.models import User
 from apps.core.models import Job
@@ -32,8 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--in-hospital", type=int, default=5, help="patients whose outcome is not known yet")
         parser.add_argument("--epochs", type=int, help="epochs of training, if other than the small configuration's")
 
-    def handle(self, *args: Any, port: int, no_serve: bool, patients: int, in_hospital: int, epochs: int | None,
-               **options: Any) -> None:  # fmt: skip
+    def handle(
+        self, *args: Any, port: int, no_serve: bool, patients: int, in_hospital: int, epochs: int | None, **options: Any
+    ) -> None:
         if not settings.DEMONSTRATION:
             raise CommandError("This would fill the study with simulated patients. Set ICHOR_DEMONSTRATION=1 first.")
         self.shown = ("", -1)

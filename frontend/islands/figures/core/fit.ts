@@ -1,7 +1,7 @@
 type Spec = { [key: string]: unknown };
 
-/** Room that axis labels and titles take beside the plot itself. */
-const AXIS_ROOM = 72;
+/** Room that axis labels, titles and the menu take beside the plot itself. */
+const ROOM_BESIDE = 104;
 /** Below this width a legend beside the plot would leave too little of it. */
 const NARROW = 560;
 
@@ -12,7 +12,7 @@ const NARROW = 560;
 export function shrinkToFit<T>(spec: T, available: number): T {
   const { width, height } = spec as Spec;
   if (typeof width !== "number" || available >= NARROW) return spec;
-  const room = Math.max(available - AXIS_ROOM, 160);
+  const room = Math.max(available - ROOM_BESIDE, 160);
   const scale = Math.min(room / width, 1);
   const shrunk: Spec = { ...(spec as Spec), width: Math.round(width * scale) };
   if (typeof height === "number") shrunk.height = Math.round(height * scale);

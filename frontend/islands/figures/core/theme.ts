@@ -31,8 +31,6 @@ export function figureConfig(style: PageStyle, theme: Theme) {
   return {
     font: style.font,
     background: "transparent",
-    // The figure's own label and the table below it speak for it; a mark for each patient would not help.
-    aria: false,
     view: { stroke: null },
     axis: {
       ...label,

@@ -21,11 +21,11 @@ function pageStyle(root: HTMLElement) {
   };
 }
 
-function draw(root: HTMLElement, spec: Spec): Promise<Result> {
+async function draw(root: HTMLElement, spec: Spec): Promise<Result> {
   const theme = pageTheme();
   const { labelPng, labelSvg, labelMenu, fileName } = root.dataset;
   const fitted = shrinkToFit(recolor(structuredClone(spec), theme), root.clientWidth);
-  return embed(root, fitted as unknown as VisualizationSpec, {
+  const result = await embed(root, fitted as unknown as VisualizationSpec, {
     // Expressions are interpreted, not compiled: the content security policy forbids evaluation.
     ast: true,
     renderer: "svg",
@@ -43,6 +43,14 @@ function draw(root: HTMLElement, spec: Spec): Promise<Result> {
       CLICK_TO_VIEW_ACTIONS: labelMenu ?? "Save this figure",
     },
   });
+  label(root);
+  return result;
+}
+
+/** The figure's own label and the table below speak for it: a screen reader gains nothing from each mark. */
+function label(root: HTMLElement): void {
+  root.querySelector(".chart-wrapper")?.setAttribute("aria-hidden", "true");
+  root.querySelector("summary")?.setAttribute("aria-label", root.dataset.labelMenu ?? "Save this figure");
 }
 
 /** Draw a figure from its json_script, and draw it again when the page turns dark or light. */

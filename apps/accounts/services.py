@@ -1,0 +1,52 @@
+"""Creating centers and accounts, and giving roles."""
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from apps.accounts.models import Center, Membership, User
+from apps.accounts.policy import CENTER_ROLES, Role
+from apps.core.errors import Conflict, Refusal
+
+
+@transaction.atomic
+def create_center(*, code: str, name: str) -> Center:
+    """Create a center."""
+    center = Center(code=code.strip(), name=name.strip())
+    _check(center)
+    center.save()
+    return center
+
+
+@transaction.atomic
+def create_user(*, username: str, full_name: str, email: str, password: str) -> User:
+    """Create an account without any role."""
+    user = User(username=username, full_name=full_name.strip(), email=email)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Refusal("weak_password", " ".join(error.messages)) from error
+    user.set_password(password)
+    _check(user)
+    user.save()
+    return user
+
+
+@transaction.atomic
+def give_role(*, user: User, role: Role, center: Center | None) -> Membership:
+    """Give a role in one center, or (center None) in all of them."""
+    if center is None and role in CENTER_ROLES:
+        raise Refusal("role_needs_center", f"The role {role} belongs to one center. Name the center.")
+    membership, created = Membership.objects.get_or_create(user=user, role=role, center=center)
+    if not created:
+        raise Conflict("role_known", "The account has this role already.")
+    return membership
+
+
+def _check(row: Center | User) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise Refusal(
+            "not_valid", " ".join(f"{name}: {' '.join(m)}" for name, m in error.message_dict.items())
+        ) from error
