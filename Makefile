@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench setup lint types fast clean lock system
+.PHONY: demo test check bench setup lint types fast clean lock system messages
 
 setup: $(VENV)/.installed frontend/dist/.built $(VENV)/.messages
 
@@ -56,8 +56,12 @@ test: setup system lint types
 bench: setup system
 	$(BIN)/python -m tests.services.with_servers $(BIN)/python -m tests.bench
 
+# Needs Debian's gettext; only for who changes texts. Compiling needs Babel alone.
+messages: setup
+	cd apps && ../$(BIN)/python ../manage.py makemessages -l zh_Hans --no-obsolete --no-location
+
 lock:
-	$(BIN)/pip freeze --exclude-editable > requirements.lock
+	$(BIN)/pip freeze --exclude-editable | sed "s/^torch==.*/torch==2.13.0/" > requirements.lock
 
 clean:
 	rm -rf $(VENV) frontend/node_modules frontend/dist var

@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.access import has_permission, roles_of
+from apps.accounts.access import has_permission, memberships_of, roles_of
 from apps.accounts.policy import Permission, Role
 
 # (permission, URL name, label, icon)
@@ -17,7 +17,7 @@ NAVIGATION = (
 
 
 def actor(request: HttpRequest) -> dict[str, object]:
-    """Return the actor's role labels and navigation items."""
+    """Return the actor's role labels, centers and navigation items."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"actor_roles": [], "nav_items": []}
@@ -26,4 +26,9 @@ def actor(request: HttpRequest) -> dict[str, object]:
         if has_permission(user, permission):
             url = reverse(name)
             items.append({"url": url, "label": label, "icon": icon, "active": request.path.startswith(url)})
-    return {"actor_roles": [Role(role).label for role in roles_of(user)], "nav_items": items}
+    centers = sorted({membership.center.code for membership in memberships_of(user) if membership.center})
+    return {
+        "actor_roles": [Role(role).label for role in roles_of(user)],
+        "actor_center": ", ".join(centers),
+        "nav_items": items,
+    }

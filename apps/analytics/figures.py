@@ -27,8 +27,9 @@ DECIMALS = 5
 
 def roc_figure(analysis: Analysis) -> Spec:
     """Return the ROC curves of all predictors, each with its cut."""
+    names = {result.key: name_of(result.key) for result in analysis.predictors}
     curves = [
-        {"name": name_of(result.key), "order": order, "fpr": round(point.fpr, DECIMALS),
+        {"name": names[result.key], "order": order, "fpr": round(point.fpr, DECIMALS),
          "tpr": round(point.tpr, DECIMALS), "specificity": 1 - point.fpr, "threshold": _threshold(point.threshold)}
         for result in analysis.predictors
         for order, point in enumerate(result.curve)

@@ -158,7 +158,8 @@ def _changes(form: CrfForm, read_version: int, entered: Values) -> tuple[dict[st
 
 def _clear_hidden(dictionary: Dictionary, mine: Values, after: dict[str, Value]) -> dict[str, Value]:
     """Take out of `after` what no longer applies and return it as cleared; refuse a new value that does not apply."""
-    hidden = [name for name in after if name not in applicable(dictionary, after)]
+    applies = applicable(dictionary, after)
+    hidden = [name for name in after if name not in applies]
     refused = {name: _does_not_apply(dictionary, name) for name in hidden if mine.get(name) is not None}
     if refused:
         raise FormErrors(refused)

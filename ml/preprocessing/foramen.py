@@ -11,7 +11,7 @@ The limits on the ring's area leave wide room around the adult foramen, whose ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -32,6 +32,7 @@ GOOD_CLOSURE = 0.95
 STEADY = 0.8  # a funnel that keeps this share of its area over KNEE_MM has become a canal
 KNEE_MM = 4.0
 RAY_MM = 42.0
+AROUND_MM = 16.0
 RAYS = 64
 SLOPES = ((0.0, 0.0), (0.2, 0.0), (-0.2, 0.0), (0.0, 0.2), (0.0, -0.2), (0.4, 0.0), (-0.4, 0.0))
 
@@ -83,12 +84,29 @@ def find_foramen(bone: Mask, depth: Floats, core: Mask, step: float, lowest: int
     Ring or None
         None where the scan ends above the foramen.
     """
-    middle = tuple(round(float(c)) for c in ndimage.center_of_mass(core))
-    found = [_knee(_rings_down(bone, depth, middle, step, lowest, slopes), step) for slopes in SLOPES]
-    rings = [ring for ring in found if ring is not None]
+    rows, columns = _around(core, round(AROUND_MM / step))
+    near_bone, near_depth = bone[:, rows, columns], depth[:, rows, columns]
+    middle = tuple(round(float(c)) for c in ndimage.center_of_mass(core[:, rows, columns]))
+    found = [_knee(_rings_down(near_bone, near_depth, middle, step, lowest, slopes), step) for slopes in SLOPES]
+    rings = [_moved(ring, rows.start, columns.start) for ring in found if ring is not None]
     closed = [ring for ring in rings if ring.closure >= GOOD_CLOSURE]
     # An oblique section is closed only once all of it has passed the opening: the straightest one lies highest.
     return max(closed, key=lambda r: r.center[0]) if closed else max(rings, key=lambda r: r.closure, default=None)
+
+
+def _around(core: Mask, margin: int) -> tuple[slice, slice]:
+    """The rows and columns that the brain takes up, seen from above: the foramen lies beneath it."""
+    seen = np.any(core, axis=0)
+    spans = []
+    for axis in (0, 1):
+        found = np.flatnonzero(np.any(seen, axis=1 - axis))
+        spans.append(slice(max(0, int(found[0]) - margin), min(seen.shape[axis], int(found[-1]) + 1 + margin)))
+    return spans[0], spans[1]
+
+
+def _moved(ring: Ring, rows: int, columns: int) -> Ring:
+    z, y, x = ring.center
+    return replace(ring, center=(z, y + rows, x + columns))
 
 
 def _rings_down(

@@ -194,6 +194,8 @@ def partial_volume_width(distance: Array, plane: Plane) -> Array:
 
     The gradient of a distance field has length 1; what is missing of it in the plane points through the slice.
     """
+    if min(distance.shape) < 2:  # no gradient to be had from a line of pixels
+        return np.full_like(distance, np.hypot(plane.thickness, 1.2 * plane.pixel))
     rows, columns = np.gradient(distance, np.float32(plane.pixel))
     rows *= rows
     columns *= columns

@@ -6,6 +6,9 @@ from drf_spectacular.views import SpectacularAPIView
 from apps.accounts.home import home
 from apps.core.health import healthz, readyz
 
+# With the request's context, so that the notice of simulated data stands on this page too.
+handler500 = "apps.core.health.server_error"
+
 urlpatterns = [
     path("", home, name="home"),
     path("healthz", healthz, name="healthz"),

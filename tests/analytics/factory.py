@@ -116,7 +116,7 @@ def _save_patients(
     )
     for center in centers.values():
         # Enrollment goes on counting where this left off.
-        center.last_number = sum(code == center.code for code, _, _ in patients)
+        center.last_patient_number = sum(code == center.code for code, _, _ in patients)
         center.save()
     dictionary = load_dictionary().id
     CrfForm.objects.bulk_create(

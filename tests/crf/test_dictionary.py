@@ -179,12 +179,16 @@ def test_text_that_is_no_dictionary_is_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_condition_is_refused(data: object) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         parse_condition(data)
 
 
 def test_a_comparison_with_a_blank_never_holds() -> None:
-    for condition in (OneOf("a", (True, False)), Compare("a", "at_most", number=5), Compare("b", "less_than", other="a")):
+    for condition in (
+        OneOf("a", (True, False)),
+        Compare("a", "at_most", number=5),
+        Compare("b", "less_than", other="a"),
+    ):
         assert not condition.holds({"b": 1})
         assert not Group("all", (condition,)).holds({"b": 1})
 

@@ -110,7 +110,8 @@ def test_sentences_name_range_and_unit() -> None:
     ("name", "value", "text"),
     [
         ("gcs", 7, "7"), ("onset_to_ct_hours", 2.0, "2"), ("onset_to_ct_hours", 2.25, "2.25"), ("ivh", True, "Yes"),
-        ("ivh", False, "No"), ("sex", "female", "Female"), ("gos_discharge", 3, "3 – Severe disability"), ("gcs", None, ""),
+        ("ivh", False, "No"), ("sex", "female", "Female"), ("gos_discharge", 3, "3 – Severe disability"),
+        ("gcs", None, ""),
     ],
 )  # fmt: skip
 def test_display(name: str, value: Value, text: str) -> None:

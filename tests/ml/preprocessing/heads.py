@@ -50,7 +50,7 @@ class Scan:
 
 
 def scan_of(shape: Callable[[Points], NDArray[np.floating]], scan: Scan = Scan()) -> Volume:
-    """Sample a shape (LPS points (..., 3) in its own frame -> HU) at voxel centers, as a gantry tilted about x would."""
+    """Sample a shape (LPS points (..., 3) in its own frame -> HU) at the voxel centers of a tilted gantry."""
     angle = np.deg2rad(scan.tilt)
     column = np.array([0.0, np.cos(angle), -np.sin(angle)])
     offsets = scan.start + np.concatenate([[0.0], np.cumsum(scan.gaps)])

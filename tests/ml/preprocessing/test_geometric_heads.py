@@ -141,6 +141,41 @@ def test_missing_base_is_said_and_nothing_clipped():
     assert np.count_nonzero(result.brain_mask[0] & truth[0]) > 0.95 * np.count_nonzero(truth[0])
 
 
+def test_couch_and_head_holder_are_no_skull():
+    plain = head()
+
+    def on_couch(points):
+        hu = plain(points)
+        behind = points[:, 1] - 97.0  # the scalp's back
+        hu[(np.abs(points[:, 0]) < 90) & (behind >= 0) & (behind < 12)] = -900  # cushion
+        hu[(np.abs(points[:, 0]) < 90) & (behind >= 12) & (behind < 16)] = 350
+        holder = np.hypot(points[:, 0], points[:, 1])
+        hu[(holder >= 100) & (holder < 104) & (points[:, 1] > 0)] = 250
+        return hu
+
+    scan = Scan()
+    bare, couched = preprocess(scan_of(plain, scan)), preprocess(scan_of(on_couch, scan))
+    np.testing.assert_array_equal(couched.brain_mask, bare.brain_mask)
+
+
+def test_opened_skull_is_said_and_the_scalp_left_out():
+    plain = head()
+
+    def after_craniectomy(points):
+        hu = plain(points)
+        flap = np.linalg.norm(points - np.array([72.0, 0.0, 15.0]), axis=1) < 45
+        hu[flap & (hu == 900)] = -60
+        return hu
+
+    scan = Scan()
+    volume = scan_of(after_craniectomy, scan)
+    result = preprocess(volume)
+    assert "skull_open" in codes(result)
+    truth = in_brain(volume, scan)
+    assert np.count_nonzero(result.brain_mask & ~truth) < 0.01 * np.count_nonzero(truth)
+    assert np.count_nonzero(result.brain_mask & truth) > 0.97 * np.count_nonzero(truth)
+
+
 def test_tilt_and_gaps_are_reported():
     report = scanned("mixed gaps, tilted")[2].report
     assert report.gaps == ((28, 4.0), (1, 1.08), (15, 7.0))

@@ -152,6 +152,26 @@ def test_the_largest_volume_fits_at_each_site(site: Site) -> None:
         assert head.depth(head.hematoma.surface()).min() > 1.9
 
 
+def test_any_site_and_size_can_be_drawn(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for case in range(16):
+        site = list(Site)[case % 8]
+        _, truth = simulate(
+            tmp_path / str(case),
+            seed=case,
+            site=site,
+            side=list(Side)[case % 2],
+            volume_ml=0.3 if case == 8 else float(rng.uniform(0.5, MAX_VOLUME_ML[site])),
+            ivh=bool(case % 3),
+            rows=64,
+            columns=72,
+            gantry_tilt_degrees=float(rng.uniform(-25, 25)),
+            mass_effect=1.5,
+        )
+        assert not np.any((truth.hematoma_mask == 1) & (truth.brain_mask == 0))
+        assert truth.hematoma_mask.any()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
