@@ -14,8 +14,7 @@ from apps.accounts.policy import Permission
 from apps.annotation import services
 from apps.annotation.models import Mask
 from apps.annotation.selectors import masks_visible_to
-from apps.annotation.views import series_for_mask
-from apps.core.uploads import uploaded_files
+from apps.annotation.uploads import mask_content, series_for_mask
 from apps.patients.selectors import access_patient
 
 
@@ -45,6 +44,6 @@ class MaskList(APIView):
     def post(self, request: Request, study_id: str) -> Response:
         """Add a mask version to the patient's current CT."""
         patient = access_patient(request.user, study_id, Permission.UPLOAD_MASK)
-        content = uploaded_files(request._request, "file")[0].read()
+        content = mask_content(request._request)
         mask = services.receive_mask(actor=person(request.user), series=series_for_mask(patient), content=content)
         return Response(MaskSerializer(mask).data, status=201)

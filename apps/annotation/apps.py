@@ -9,6 +9,6 @@ class AnnotationConfig(AppConfig):
         from apps.imaging.slices import overlays
         from apps.patients.page import register
 
-        overlays.append(selectors.overlay)
+        overlays.append(selectors.MaskOverlay())
         for part in page.PARTS:
             register(part)

@@ -8,13 +8,13 @@ from django.utils import timezone
 
 
 class Mask(models.Model):
-    """One version of the hematoma mask of a series, kept as a bit array on the series' own slices."""
+    """One version of the hematoma mask of a series, kept as labels on the series' own slices."""
 
     series = models.ForeignKey("imaging.Series", on_delete=models.PROTECT, related_name="masks")
     # Denormalized for scoping: series.patient.
     patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="masks")
     version = models.PositiveIntegerField()
-    # Storage name of the compressed array (npz, key "mask", uint8, (z, y, x) in the order of the series' slices).
+    # Storage name of the labels: npz with one uint8 array (y, x) a slice, so that one slice is read cheaply.
     file = models.CharField(max_length=200)
     sha256 = models.CharField(max_length=64)
     volume_ml = models.DecimalField(max_digits=8, decimal_places=2)

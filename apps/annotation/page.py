@@ -4,13 +4,14 @@ from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import has_permission
 from apps.accounts.policy import Permission
 from apps.annotation.models import Mask
 from apps.annotation.selectors import current_masks, newest_mask
-from apps.imaging.selectors import current_series
+from apps.imaging.selectors import current_series, usable_series
 from apps.patients.models import Patient
 from apps.patients.page import Column, Section
 
@@ -27,18 +28,26 @@ def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     }
 
 
+def summary(context: dict[str, Any]) -> str:
+    """Return the volume, or that there is none."""
+    mask = context["mask"]
+    return gettext("no mask") if mask is None else f"{mask.volume_ml}\N{NARROW NO-BREAK SPACE}mL"
+
+
 def load_volume(patients: list[Patient]) -> dict[int, Any]:
     """Return each patient's hematoma volume in mL."""
     return {pk: mask.volume_ml for pk, mask in current_masks(patients).items()}
 
 
 def with_volume(patients: QuerySet[Patient]) -> QuerySet[Patient]:
-    newest = Mask.objects.filter(patient=OuterRef("pk")).order_by("-series__uploaded_at", "-version")
+    """Annotate each patient with the volume that `load_volume` shows, so that the list is sorted by what is seen."""
+    series = usable_series().filter(patient=OuterRef(OuterRef("pk"))).values("pk")[:1]
+    newest = Mask.objects.filter(series=Subquery(series)).order_by("-version")
     return patients.annotate(volume_ml=Subquery(newest.values("volume_ml")[:1]))
 
 
 PARTS = (
-    Section("mask", 30, _("Hematoma"), Permission.VIEW_IMAGING, "annotation/section.html", context),
+    Section("mask", 30, _("Hematoma"), Permission.VIEW_IMAGING, "annotation/section.html", context, summary),
     Column(
         "volume",
         70,

@@ -14,6 +14,8 @@ from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.annotation.models import Mask
+from apps.annotation.nifti import plain_nifti
+from apps.annotation.selectors import slice_key
 from apps.audit.services import record
 from apps.core import store
 from apps.core.errors import Conflict, Refusal
@@ -24,7 +26,8 @@ from apps.patients.models import Patient
 from ml.hematoma import abc2_ml, volume_ml
 from ml.volumes import Geometry, read_mask
 
-GZIP = b"\x1f\x8b"
+# A body is smaller than this; the number fits its column.
+LARGEST_ML = 100_000
 
 
 def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
@@ -46,6 +49,11 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
     volume = _milliliters(volume_ml(mask, grid))
     if volume <= 0:
         raise Refusal("mask_too_small", "The mask is smaller than 0.01 mL. Draw the hematoma and send it again.")
+    estimate = _milliliters(abc2_ml(mask, grid))
+    if max(volume, estimate) >= LARGEST_ML:
+        raise Refusal(
+            "mask_too_big", "The mask is larger than any head. Check the pixel spacing of the CT, and draw it again."
+        )
     packed = _pack(mask, series)
     with transaction.atomic(), store.writing() as files:
         Patient.objects.select_for_update().get(pk=series.patient_id)
@@ -63,7 +71,7 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
             file=name,
             sha256=digest,
             volume_ml=volume,
-            abc2_ml=_milliliters(abc2_ml(mask, grid)),
+            abc2_ml=estimate,
             uploaded_by=actor,
             slice_areas_mm2=_areas(mask, grid),
         )
@@ -79,17 +87,19 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
 
 
 def _read(content: bytes, grid: Geometry) -> npt.NDArray[np.uint8]:
-    """Read NIfTI bytes. SimpleITK reads files only; the file lives as long as the reading, under a name of its own."""
+    """Read NIfTI bytes. SimpleITK reads files only; the file holds voxels and their place, and goes after reading."""
+    plain = plain_nifti(content, grid)
     with tempfile.TemporaryDirectory(prefix="ichor-mask-") as folder:
-        path = Path(folder) / ("mask.nii.gz" if content[:2] == GZIP else "mask.nii")
-        path.write_bytes(content)
+        path = Path(folder) / "mask.nii"
+        path.write_bytes(plain)
         return read_mask(path, grid)
 
 
 def _pack(mask: npt.NDArray[np.uint8], series: Series) -> bytes:
     """Return the mask as npz bytes that are the same for the same mask; the series binds the file to its patient."""
     buffer = BytesIO()
-    np.savez_compressed(buffer, mask=mask, series=np.array(series.pk))
+    slices = {slice_key(index): labels for index, labels in enumerate(mask)}
+    np.savez_compressed(buffer, series=np.array(series.pk), **slices)
     return buffer.getvalue()
 
 

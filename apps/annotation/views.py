@@ -10,27 +10,15 @@ from django.views.decorators.http import require_POST
 from apps.accounts.access import person
 from apps.accounts.policy import Permission
 from apps.annotation import services
-from apps.core.errors import Refusal
-from apps.core.uploads import uploaded_files
-from apps.imaging.models import Series
-from apps.imaging.selectors import current_series
-from apps.patients.models import Patient
+from apps.annotation.uploads import mask_content, series_for_mask
 from apps.patients.selectors import access_patient
-
-
-def series_for_mask(patient: Patient) -> Series:
-    """Return the CT that a mask of this patient belongs to."""
-    series = current_series(patient)
-    if series is None:
-        raise Refusal("no_ct", "This patient has no CT yet. Upload the CT first, then its mask.", status=409)
-    return series
 
 
 @require_POST
 def upload(request: HttpRequest, study_id: str) -> HttpResponse:
     """Take one NIfTI file for the patient's current CT."""
     patient = access_patient(request.user, study_id, Permission.UPLOAD_MASK)
-    content = uploaded_files(request, "file")[0].read()
+    content = mask_content(request)
     mask = services.receive_mask(actor=person(request.user), series=series_for_mask(patient), content=content)
     messages.success(
         request, _("Mask version %(version)s stored: %(ml)s mL.") % {"version": mask.version, "ml": mask.volume_ml}

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise, lazystr
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import Actor
@@ -23,7 +24,7 @@ INCOMPLETE = "incomplete"
 
 def register_parts() -> None:
     """Register the section, the columns that the dictionary asks for, and the filter."""
-    register(Section("crf", 10, _("Case report form"), Permission.VIEW_CRF, "crf/section.html", _section))
+    register(Section("crf", 10, _("Case report form"), Permission.VIEW_CRF, "crf/section.html", _section, _summary))
     for variable in load_dictionary().list_columns:
         register(_column(variable))
     register(
@@ -44,6 +45,13 @@ def _section(request: HttpRequest, patient: Patient) -> dict[str, Any]:
         "warnings": selectors.warnings_of(form.values),
         "can_enter": _may_enter(request.user, patient),
     }
+
+
+def _summary(context: dict[str, Any]) -> str:
+    done = context["completeness"]
+    if done.is_complete:
+        return gettext("complete")
+    return gettext("%(n)d of %(m)d values") % {"n": done.entered, "m": done.required}
 
 
 def _may_enter(actor: Actor, patient: Patient) -> bool:

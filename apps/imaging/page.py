@@ -5,13 +5,14 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import has_permission
 from apps.accounts.policy import Permission
 from apps.imaging.models import Series
-from apps.imaging.selectors import current_series
-from apps.imaging.slices import overlays
+from apps.imaging.selectors import CURRENT_FIRST, current_series
+from apps.imaging.slices import mask_areas
 from apps.imaging.views import job_context
 from apps.patients.models import Patient
 from apps.patients.page import Column, Filter, Section
@@ -27,26 +28,42 @@ def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     if series is None:
         return found
     url = reverse("imaging:slice", args=[patient.study_id, series.pk, 0]).replace("/0.png", "/{index}.png")
+    areas = mask_areas(series)
+    return {
+        **found,
+        **job_context(series, request.user),
+        "slice_url": url,
+        "slice_info": slice_info(series, areas),
+        "first_url": url.replace("{index}", str(series.slice_count // 2)),
+        "has_mask": bool(areas),
+    }
+
+
+def summary(context: dict[str, Any]) -> Any:
+    """Return the state of the CT, or that there is none."""
+    series = context["series"]
+    return gettext("no CT") if series is None else series.get_state_display()
+
+
+def slice_info(series: Series, areas: list[float]) -> list[dict[str, Any]]:
+    """Return what the viewer says of each slice, from foot to head."""
     shape = series.geometry
-    return (
-        found
-        | job_context(series)
-        | {
-            "slice_url": url,
-            "slice_info": [
-                {"index": index, "offset_mm": offset, "extent_mm": extent}
-                for index, (offset, extent) in enumerate(zip(shape["offsets"], shape["extents"], strict=True))
-            ],
-            "first_url": url.replace("{index}", str(series.slice_count // 2)),
-            "has_mask": any(provider(series) is not None for provider in overlays),
-        }
-    )
+    info = [
+        {"index": index, "offset_mm": offset, "extent_mm": extent}
+        for index, (offset, extent) in enumerate(zip(shape["offsets"], shape["extents"], strict=True))
+    ]
+    for entry, area in zip(info, areas, strict=False):
+        entry["mask_area_mm2"] = area
+    return info
 
 
 def load_state(patients: list[Patient]) -> dict[int, Any]:
-    """Return each patient's newest series' state."""
-    rows = Series.objects.filter(patient__in=patients).order_by("uploaded_at").values_list("patient_id", "state")
-    return {patient: Series.State(state).label for patient, state in rows}
+    """Return the state of the series that stands for each patient's CT."""
+    rows = Series.objects.filter(patient__in=patients).order_by(*CURRENT_FIRST).values_list("patient_id", "state")
+    states: dict[int, Any] = {}
+    for patient, state in rows:
+        states.setdefault(patient, Series.State(state).label)
+    return states
 
 
 def filter_ct(patients: QuerySet[Patient], choice: str) -> QuerySet[Patient]:
@@ -55,7 +72,7 @@ def filter_ct(patients: QuerySet[Patient], choice: str) -> QuerySet[Patient]:
 
 
 PARTS = (
-    Section("ct", 20, _("Head CT"), Permission.VIEW_IMAGING, "imaging/section.html", context),
+    Section("ct", 20, _("Head CT"), Permission.VIEW_IMAGING, "imaging/section.html", context, summary),
     Column("ct", 60, _("CT"), Permission.VIEW_IMAGING, load_state),
     Filter(
         "ct",

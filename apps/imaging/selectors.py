@@ -3,7 +3,7 @@
 from io import BytesIO
 
 import pydicom
-from django.db.models import QuerySet
+from django.db.models import Case, F, OrderBy, QuerySet, Value, When
 
 from apps.accounts.access import Actor, get_visible
 from apps.accounts.policy import Permission
@@ -26,11 +26,22 @@ def access_series(actor: Actor, study_id: str, series_id: int) -> Series:
     )
 
 
+# The series that stands for a patient's initial CT comes first: the newest usable one, else the newest.
+CURRENT_FIRST = (
+    Case(When(state=Series.State.FAILED, then=Value(1)), default=Value(0)),
+    OrderBy(F("uploaded_at"), descending=True),
+    OrderBy(F("pk"), descending=True),
+)
+
+
 def current_series(patient: Patient) -> Series | None:
     """Return the series that stands for the patient's initial CT: the newest usable one, else the newest."""
-    found = list(patient.series.select_related("job", "uploaded_by").order_by("-uploaded_at", "-pk"))
-    usable = [series for series in found if series.state != Series.State.FAILED]
-    return next(iter(usable or found), None)
+    return patient.series.select_related("job", "uploaded_by").order_by(*CURRENT_FIRST).first()
+
+
+def usable_series() -> QuerySet[Series]:
+    """Return the series that preprocessing has not refused, the newest first."""
+    return Series.objects.exclude(state=Series.State.FAILED).order_by("-uploaded_at", "-pk")
 
 
 def load_volume(series: Series) -> Volume:

@@ -1,26 +1,28 @@
 """Taking a CT series in: read, check, remove identity, store, and queue its preprocessing."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from io import BytesIO
+from collections.abc import Sequence
 
-import pydicom
+import numpy as np
 from django.db import transaction
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
-from apps.accounts.access import centers_with, require
+from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
 from apps.core import jobs, store
 from apps.core.errors import Conflict, Refusal
+from apps.core.models import Job
 from apps.imaging import geometry
 from apps.imaging.deidentify import check_allowed, deidentify, replace_uid, to_bytes
 from apps.imaging.models import ImagingStudy, Instance, Series
+from apps.imaging.reading import read_datasets
+from apps.imaging.selectors import series_visible_to
 from apps.patients.changes import announce
 from apps.patients.models import Patient
-from ml.volumes import SeriesError, Volume, read_series
+from ml.volumes import Volume, read_series
+from ml.volumes.headers import text
 
 
 def receive_series(*, actor: User, patient: Patient, files: Sequence[bytes]) -> Series:
@@ -32,7 +34,7 @@ def receive_series(*, actor: User, patient: Patient, files: Sequence[bytes]) -> 
     from apps.imaging.tasks import prepare_series
 
     require(actor, Permission.UPLOAD_CT, patient.center)
-    datasets = _read(files)
+    datasets = read_datasets(files)
     volume = read_series(datasets)
     for dataset in datasets:
         check_allowed(dataset)
@@ -57,27 +59,9 @@ def receive_series(*, actor: User, patient: Patient, files: Sequence[bytes]) -> 
 def digest_of(volume: Volume) -> str:
     """Return what tells one scan from another: SHA-256 over Hounsfield units and slice positions, not over UIDs."""
     digest = hashlib.sha256(volume.positions.round(3).tobytes())
-    digest.update(volume.hu.round().astype("<i2").tobytes())
+    whole = np.clip(volume.hu.round(), np.iinfo(np.int16).min, np.iinfo(np.int16).max)
+    digest.update(whole.astype("<i2").tobytes())
     return digest.hexdigest()
-
-
-def _read(files: Iterable[bytes]) -> list[Dataset]:
-    listed = list(files)
-    datasets: list[Dataset] = []
-    for number, content in enumerate(listed, start=1):
-        try:
-            dataset = pydicom.dcmread(BytesIO(content))
-        except InvalidDicomError as error:
-            raise SeriesError(
-                "not_dicom",
-                f"File {number} of {len(listed)} is not a DICOM file. Send only the DICOM files of the CT series.",
-            ) from error
-        except Exception as error:  # a damaged header makes pydicom raise almost anything
-            raise SeriesError(
-                "unreadable", f"File {number} of {len(listed)} is damaged or cut short. Export the series again."
-            ) from error
-        datasets.append(dataset)
-    return datasets
 
 
 def _refuse_known(actor: User, patient: Patient, digest: str) -> None:
@@ -89,8 +73,7 @@ def _refuse_known(actor: User, patient: Patient, digest: str) -> None:
     if own is not None:
         when = f"{own.uploaded_at:%Y-%m-%d %H:%M} UTC"
         raise Conflict("scan_known", f"This scan was already uploaded for this patient on {when}. Nothing was changed.")
-    centers = centers_with(actor, Permission.VIEW_IMAGING)
-    other = Series.objects.filter(digest=digest, patient__center__in=centers).select_related("patient").first()
+    other = series_visible_to(actor).filter(digest=digest).select_related("patient").first()
     if other is not None:
         raise Conflict(
             "scan_of_other_patient",
@@ -104,11 +87,7 @@ def _store_rows(actor: User, patient: Patient, volume: Volume, digest: str) -> S
     )
     uid = replace_uid(volume.series_instance_uid, patient.study_id)
     if Series.objects.filter(series_instance_uid=uid).exists():
-        raise Conflict(
-            "series_differs",
-            "A series of the same unique identifier but with other slices is stored for this patient already. "
-            "Send the whole series, and nothing else.",
-        )
+        raise _series_differs()
     return Series.objects.create(
         study=study,
         patient=patient,
@@ -120,29 +99,37 @@ def _store_rows(actor: User, patient: Patient, volume: Volume, digest: str) -> S
 
 
 def _store_instances(files: store.Store, series: Series, volume: Volume, datasets: list[Dataset]) -> None:
-    by_uid = {str(dataset.SOPInstanceUID): dataset for dataset in datasets}
+    by_uid = {text(dataset, "SOPInstanceUID"): dataset for dataset in datasets}
+    clean = [deidentify(by_uid[uid], series.patient.study_id) for uid in volume.sop_instance_uids]
+    if Instance.objects.filter(sop_instance_uid__in=[dataset.SOPInstanceUID for dataset in clean]).exists():
+        raise _series_differs()
     rows = []
-    for index, uid in enumerate(volume.sop_instance_uids):
-        clean = deidentify(by_uid[uid], series.patient.study_id)
-        name, digest = files.put(to_bytes(clean), ".dcm")
+    for index, dataset in enumerate(clean):
+        name, digest = files.put(to_bytes(dataset), ".dcm")
         rows.append(
-            Instance(series=series, sop_instance_uid=clean.SOPInstanceUID, index=index, file=name, sha256=digest)
+            Instance(series=series, sop_instance_uid=dataset.SOPInstanceUID, index=index, file=name, sha256=digest)
         )
     Instance.objects.bulk_create(rows)
 
 
-@transaction.atomic
-def finish_preparation(
-    *, series: Series, version: str, report: dict[str, object], tensor: str, tensor_sha256: str
-) -> None:
-    """Write down what preprocessing made of a series."""
-    series.preprocessing_version = version
-    series.preprocessing_report = report
-    series.tensor = tensor
-    series.tensor_sha256 = tensor_sha256
-    series.state = Series.State.READY
-    series.save()
-    announce(series.patient)
+def _series_differs() -> Conflict:
+    return Conflict(
+        "series_differs",
+        "Slices with the same unique identifiers are stored for this patient already, but in another set or with other "
+        "pixels. Check which export is the right one, and ask the data manager.",
+    )
+
+
+def finish_preparation(*, series: Series, version: str, report: dict[str, object], tensor: bytes) -> None:
+    """Store what preprocessing made of a series: the network's input (npy bytes) and the report on it."""
+    with transaction.atomic(), store.writing() as files:
+        Patient.objects.select_for_update().get(pk=series.patient_id)
+        series.tensor, series.tensor_sha256 = files.put(tensor, ".npy")
+        series.preprocessing_version = version
+        series.preprocessing_report = report
+        series.state = Series.State.READY
+        series.save(update_fields=["tensor", "tensor_sha256", "preprocessing_version", "preprocessing_report", "state"])
+        announce(series.patient)
 
 
 @transaction.atomic
@@ -150,15 +137,18 @@ def fail_preparation(*, series: Series, code: str, sentence: str) -> None:
     """Mark a series that preprocessing refuses (no head, for example); it stays visible with the reason."""
     series.state = Series.State.FAILED
     series.preprocessing_report = {"findings": [{"code": code, "level": "fail", "sentence": sentence}]}
-    series.save()
+    series.save(update_fields=["state", "preprocessing_report"])
+    announce(series.patient)
 
 
 @transaction.atomic
 def retry_preparation(*, actor: User, series: Series) -> None:
     """Queue a failed preparation again."""
     require(actor, Permission.UPLOAD_CT, series.patient.center)
-    if series.job is None or series.job.state != "failed":
+    # The lock lets one of two clicks at the same moment through.
+    job = Job.objects.select_for_update().filter(series=series).first()
+    if job is None or job.state != Job.State.FAILED:
         raise Refusal("not_failed", "Only a failed job can be retried.", status=409)
-    Series.objects.filter(pk=series.pk).update(state=Series.State.RECEIVED)
+    Series.objects.filter(pk=series.pk).update(state=Series.State.RECEIVED, preprocessing_report={})
     record(actor=actor, action="retry_preparation", target=series, center=series.patient.center)
-    jobs.retry(series.job)
+    jobs.retry(job)

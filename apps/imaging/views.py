@@ -1,5 +1,7 @@
 """Pages of the CT: upload, slices, and the state of its preprocessing."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -7,11 +9,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts.access import person
+from apps.accounts.access import Actor, has_permission, person
 from apps.accounts.policy import Permission
 from apps.core.uploads import uploaded_files
 from apps.imaging import services
 from apps.imaging.archive import unpack
+from apps.imaging.models import Series
 from apps.imaging.selectors import access_series
 from apps.imaging.slices import render_slice
 from apps.patients.selectors import access_patient
@@ -48,7 +51,7 @@ def slice_png(request: HttpRequest, study_id: str, series_id: int, index: int) -
 def status(request: HttpRequest, study_id: str, series_id: int) -> HttpResponse:
     """Send the job's fragment; once the job has ended the page is loaded anew, with what it brought."""
     series = access_series(request.user, study_id, series_id)
-    response = render(request, "partials/job.html", job_context(series))
+    response = render(request, "partials/job.html", job_context(series, request.user))
     if series.job is not None and not series.job.is_active:
         response["HX-Refresh"] = "true"
     return response
@@ -62,11 +65,12 @@ def retry(request: HttpRequest, study_id: str, series_id: int) -> HttpResponse:
     return redirect(reverse("patients:detail", args=[study_id]) + "#ct")
 
 
-def job_context(series) -> dict[str, object]:  # type: ignore[no-untyped-def]
-    """Return what partials/job.html needs."""
+def job_context(series: Series, actor: Actor) -> dict[str, Any]:
+    """Return what partials/job.html needs; who may not upload a CT gets no button to try again."""
     arguments = [series.patient.study_id, series.pk]
+    may_retry = has_permission(actor, Permission.UPLOAD_CT, series.patient.center)
     return {
         "job": series.job,
         "job_url": reverse("imaging:status", args=arguments),
-        "retry_url": reverse("imaging:retry", args=arguments),
+        "retry_url": reverse("imaging:retry", args=arguments) if may_retry else "",
     }

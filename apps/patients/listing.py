@@ -8,8 +8,14 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.access import Actor, centers_with, has_permission
-from apps.accounts.policy import Permission
+from apps.accounts.access import (
+    Actor,
+    centers_with,
+    has_permission,
+    has_permission_everywhere,
+    memberships_of,
+)
+from apps.accounts.policy import MATRIX, Permission, Role
 from apps.patients import page as parts
 from apps.patients.models import Patient
 from apps.patients.selectors import patients_visible_to
@@ -34,6 +40,7 @@ class Listing:
 
     page: Page[Patient]
     columns: list[parts.Column]
+    sortable: frozenset[str]
     rows: list[tuple[Patient, list[tuple[parts.Column, Any]]]]
     filters: list[Choice]
     search: str
@@ -53,12 +60,28 @@ def list_patients(actor: Actor, query: QueryDict) -> Listing:
     )
     patients, search = _search(visible, query)
     patients, filters = _filter(actor, patients, query)
-    patients, sort = _sort(patients, columns, query.get("sort", ""))
+    sortable = {c.key: c for c in columns if c.sort and _holds_wherever_visible(actor, c.permission)}
+    patients, sort = _sort(patients, sortable, query.get("sort", ""))
     page = Paginator(patients, PAGE_SIZE).get_page(query.get("page"))
     found = list(page.object_list)
-    loaded = [(column, column.load(found)) for column in columns]
+    loaded = [(column, _load(actor, column, found)) for column in columns]
     rows = [(patient, [(column, values.get(patient.pk)) for column, values in loaded]) for patient in found]
-    return Listing(page, columns, rows, filters, search, sort, visible.count())
+    return Listing(page, columns, frozenset(sortable), rows, filters, search, sort, visible.count())
+
+
+def _load(actor: Actor, column: parts.Column, patients: list[Patient]) -> dict[int, Any]:
+    """Return a column's values for those patients in whose center the actor holds the column's permission."""
+    allowed = [patient for patient in patients if has_permission(actor, column.permission, patient.center)]
+    return column.load(allowed) if allowed else {}
+
+
+def _holds_wherever_visible(actor: Actor, permission: Permission) -> bool:
+    """Say whether sorting or filtering by a value tells the actor nothing that he may not see."""
+    if has_permission_everywhere(actor, permission):
+        return True
+    seeing = {m.center_id for m in memberships_of(actor) if Permission.VIEW_PATIENTS in MATRIX[Role(m.role)]}
+    holding = {m.center_id for m in memberships_of(actor) if permission in MATRIX[Role(m.role)]}
+    return seeing <= holding
 
 
 def _search(patients: QuerySet[Patient], query: QueryDict) -> tuple[QuerySet[Patient], str]:
@@ -78,7 +101,7 @@ def _filter(actor: Actor, patients: QuerySet[Patient], query: QueryDict) -> tupl
         if chosen:
             patients = patients.filter(center__code=chosen)
     for part in sorted(parts.filters.values(), key=lambda part: part.order):
-        if not has_permission(actor, part.permission):
+        if not _holds_wherever_visible(actor, part.permission):
             continue
         choices = part.choices()
         value = query.get(part.key, "")
@@ -89,9 +112,8 @@ def _filter(actor: Actor, patients: QuerySet[Patient], query: QueryDict) -> tupl
     return patients, shown
 
 
-def _sort(patients: QuerySet[Patient], columns: list[parts.Column], wanted: str) -> tuple[QuerySet[Patient], str]:
+def _sort(patients: QuerySet[Patient], sortable: dict[str, parts.Column], wanted: str) -> tuple[QuerySet[Patient], str]:
     name = wanted.removeprefix("-")
-    sortable = {column.key: column for column in columns if column.sort}
     if name in sortable:
         column = sortable[name]
         if column.annotate is not None:

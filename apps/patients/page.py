@@ -25,6 +25,8 @@ class Section:
     permission: Permission
     template: str
     context: Callable[[HttpRequest, Patient], dict[str, Any]]
+    # The section in a few words ("23.88 mL"), for the strip on top of the page; made from its context.
+    summary: Callable[[dict[str, Any]], str | Promise]
 
 
 @dataclass(frozen=True)

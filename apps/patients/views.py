@@ -45,11 +45,11 @@ def listing(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, study_id: str) -> HttpResponse:
     """Show one patient: every part that the actor may see."""
     patient = access_patient(request.user, study_id)
-    sections = [
-        {"section": section, "context": section.context(request, patient)}
-        for section in sorted(parts.sections.values(), key=lambda section: section.order)
-        if has_permission(request.user, section.permission, patient.center)
-    ]
+    sections = []
+    for section in sorted(parts.sections.values(), key=lambda section: section.order):
+        if has_permission(request.user, section.permission, patient.center):
+            context = section.context(request, patient)
+            sections.append({"section": section, "context": context, "summary": section.summary(context)})
     return render(request, "patients/detail.html", {"patient": patient, "sections": sections})
 
 

@@ -4,11 +4,13 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Permission
 from apps.annotation.selectors import current_mask, current_masks
 from apps.cohorts.scores import VOLUME, score_patient
+from apps.cohorts.table import COMPARED_SCORES
 from apps.crf.models import CrfForm
 from apps.patients.models import Patient
 from apps.patients.page import Column, Section
@@ -30,6 +32,29 @@ def scores_context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
         "mask": mask,
         "volume_input": VOLUME,
     }
+
+
+def scores_summary(context: dict[str, Any]) -> str:
+    """Return the two scores that the models are held against."""
+    values = {row["score"].definition.key: row["score"].value for row in context["scores"]}
+    shown = {key: "–" if values[key] is None else values[key] for key in COMPARED_SCORES}
+    return "ICH {ich_score} · ICH-GS {ich_gs}".format(**shown)
+
+
+def prognosis_summary(context: dict[str, Any]) -> str:
+    """Return P(poor outcome) of the fusion model, or of the imaging model where there is no other."""
+    prognosis = context["prognosis"]
+    if prognosis.results:
+        # In the order of the alphabet, so fusion comes first.
+        return percent(prognosis.results[0].probability)
+    if prognosis.prediction is not None and prognosis.prediction.probability is not None:
+        return percent(prognosis.prediction.probability)
+    return gettext("none yet")
+
+
+def percent(probability: float) -> str:
+    """Write a probability as whole percent: its uncertainty is far larger than a tenth of one."""
+    return f"{100 * probability:.0f}\N{NARROW NO-BREAK SPACE}%"
 
 
 def prognosis_context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
@@ -66,13 +91,21 @@ def load_scores(key: str) -> Any:
 
 
 def load_probability(patients: list[Patient]) -> dict[int, Any]:
-    return {pk: f"{100 * value:.0f}\N{NARROW NO-BREAK SPACE}%" for pk, value in probabilities(patients).items()}
+    return {pk: percent(value) for pk, value in probabilities(patients).items()}
 
 
 PARTS = (
-    Section("scores", 40, _("Scores"), Permission.VIEW_SCORES, "predictions/scores.html", scores_context),
     Section(
-        "prediction", 50, _("Prediction"), Permission.VIEW_PREDICTIONS, "predictions/prognosis.html", prognosis_context
+        "scores", 40, _("Scores"), Permission.VIEW_SCORES, "predictions/scores.html", scores_context, scores_summary
+    ),
+    Section(
+        "prediction",
+        50,
+        _("Prediction"),
+        Permission.VIEW_PREDICTIONS,
+        "predictions/prognosis.html",
+        prognosis_context,
+        prognosis_summary,
     ),
     Column("ich_score", 80, "ICH", Permission.VIEW_SCORES, load_scores("ich_score")),
     Column("ich_gs", 81, "ICH-GS", Permission.VIEW_SCORES, load_scores("ich_gs")),

@@ -15,7 +15,7 @@ SAME_GAP_MM = 0.1
 WIDE_GAP_MM = 10.0
 USUAL_ML = (950.0, 1850.0)
 SURE = 0.95
-CLOSED_SKULL = 0.9
+CLOSED_SKULL = 0.95
 
 
 def collect_findings(

@@ -161,6 +161,8 @@ def _path_down(depth: Floats, middle: tuple[int, ...]) -> list[tuple[int, tuple[
     start = middle[0]
     labels, _ = ndimage.label(wide[start])
     current = labels == labels[middle[1], middle[2]] if wide[start, middle[1], middle[2]] else labels > 0
+    if not current.any():
+        return []
     reached = [current]
     for z in range(start - 1, -1, -1):
         labels, _ = ndimage.label(wide[z])

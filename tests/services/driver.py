@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import django
@@ -41,6 +42,11 @@ def retry(pk: int) -> None:
 
 def sweep() -> list[int]:
     return jobs.requeue_lost()
+
+
+VERBS: dict[str, Callable[..., Any]] = {
+    "enqueue": enqueue, "job": job, "announce": announce, "retry": retry, "sweep": sweep,
+}  # fmt: skip
 
 
 def main() -> None:

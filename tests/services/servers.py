@@ -77,10 +77,8 @@ class Server:
         if self.process is None:
             return
         self._send(how)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            pass
         # Whatever the server left behind, and itself if it did not listen.
         self._send(signal.SIGKILL)
         self.process.wait()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.servers import wait_until
 from tests.services.site import Site
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.xdist_group("jobs")]
@@ -40,11 +41,7 @@ def test_heartbeat_moves_while_a_step_takes_long(worker: Site, place: Path) -> N
     job = worker.call("enqueue", name="two_steps", folder=str(place))
     first = worker.wait_for(job, **WAITING)["heartbeat_at"]
     assert not worker.call("sweep")
-    for _ in range(2000):
-        if worker.call("job", pk=job)["heartbeat_at"] != first:
-            break
-    else:
-        pytest.fail("no heartbeat was written while the body waited")
+    wait_until(lambda: worker.call("job", pk=job)["heartbeat_at"] != first, "a heartbeat while the body waits")
     (place / "go").touch()
     worker.wait_for(job, state="succeeded")
 

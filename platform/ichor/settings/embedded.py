@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from csp.constants import UNSAFE_INLINE
 from django.core.management.utils import get_random_secret_key
 
 from ichor.settings import env
 from ichor.settings.base import *
-from ichor.settings.base import VAR
+from ichor.settings.base import CONTENT_SECURITY_POLICY, VAR
 
 
 def _secret(name: str) -> str:
@@ -25,6 +26,13 @@ SECRET_KEY = _secret("secret-key")
 UID_KEY = _secret("uid-key")
 ALLOWED_HOSTS = env.csv("ICHOR_HOSTS", "localhost,127.0.0.1,[::1]")
 DEMONSTRATION = env.boolean("ICHOR_DEMONSTRATION")
+
+if DEMONSTRATION:
+    # Nobody's data: tools that check a page (accessibility, for one) may put their script into it.
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["script-src"].append(UNSAFE_INLINE)
+
+# Static files straight from where they were built; production collects them.
+WHITENOISE_USE_FINDERS = True
 
 DATABASES = {"default": env.sqlite(VAR / "ichor.sqlite3")}
 

@@ -1,9 +1,10 @@
 """manage.py import_dicom DIR --patient STUDY_ID --user USERNAME: the CT series in a folder, for one patient."""
 
 from argparse import ArgumentParser
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import BaseCommand, CommandError
 from django.http import Http404
@@ -12,7 +13,7 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.core.errors import Refusal
 from apps.imaging import services
-from apps.imaging.archive import unpack
+from apps.imaging.archive import is_litter, unpack
 from apps.patients.selectors import access_patient
 from ml.errors import MLError
 
@@ -31,8 +32,7 @@ class Command(BaseCommand):
         actor = User.objects.filter(username=user, is_active=True).first()
         if actor is None:
             raise CommandError("There is no active user of that name.")
-        paths = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
-        uploads = [SimpleUploadedFile(path.name, path.read_bytes()) for path in paths]
+        uploads = _read_files(source)
         try:
             target = access_patient(actor, patient, Permission.UPLOAD_CT)
             series = services.receive_series(actor=actor, patient=target, files=unpack(uploads))
@@ -41,3 +41,16 @@ class Command(BaseCommand):
         except (Refusal, MLError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"Stored {series.slice_count} slices for {target.study_id}; preprocessing is queued.")
+
+
+def _read_files(source: Path) -> list[SimpleUploadedFile]:
+    """Read a file, or every file in a folder, within the bounds of an upload; a file's own name is left behind."""
+    paths = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+    paths = [path for path in paths if not is_litter(PurePosixPath(path.relative_to(source.parent)))]
+    try:
+        if sum(path.stat().st_size for path in paths) > settings.UPLOAD_MAX_BYTES:
+            limit = settings.UPLOAD_MAX_BYTES // 1024**2
+            raise CommandError(f"The folder holds more than {limit} MB. Name the folder of one series.")
+        return [SimpleUploadedFile(f"file{number}", path.read_bytes()) for number, path in enumerate(paths)]
+    except OSError:
+        raise CommandError("A file in the folder cannot be read. Check the permissions of the files.") from None
