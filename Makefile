@@ -58,7 +58,7 @@ bench: setup system
 
 # Needs Debian's gettext; only for who changes texts. Compiling needs Babel alone.
 messages: setup
-	cd apps && ../$(BIN)/python ../manage.py makemessages -l zh_Hans --no-obsolete --no-location
+	$(BIN)/python manage.py makemessages -l zh_Hans --no-obsolete --no-location -i .venv -i frontend -i tests -i var -i ml -i docs
 
 lock:
 	$(BIN)/pip freeze --exclude-editable | sed "s/^torch==.*/torch==2.13.0/" > requirements.lock

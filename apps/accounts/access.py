@@ -70,6 +70,9 @@ def require(actor: Actor, permission: Permission, center: Center | None = None) 
 
 def get_visible(queryset: QuerySet[M], **lookup: object) -> M:
     """Return the one object of an already scoped queryset, or raise Http404."""
+    # PostgreSQL refuses this character with an error; nothing can be stored under a name that has it.
+    if any(isinstance(value, str) and "\x00" in value for value in lookup.values()):
+        raise Http404
     found = queryset.filter(**lookup).first()
     if found is None:
         raise Http404

@@ -105,10 +105,9 @@ def _roc_definition(language: str | None) -> Spec:
     names = [name_of(key) for key in keys]
     x = alt.X("fpr:Q", title=_("1 − specificity"), scale=alt.Scale(domain=[0, 1], nice=False))
     y = alt.Y("tpr:Q", title=_("Sensitivity"), scale=alt.Scale(domain=[0, 1], nice=False))
-    legend = alt.Legend(orient="bottom-right", title=None, symbolSize=600, labelLimit=240, offset=8)
-    color = alt.Color(
-        "name:N", legend=legend, scale=alt.Scale(domain=names, range=[palette()[key] for key in keys])
-    )  # fmt: skip
+    legend = alt.Legend(orient="bottom", columns=2, title=None, symbolType="stroke", symbolSize=900, labelLimit=240)
+    colors = alt.Scale(domain=names, range=[palette()[key] for key in keys])
+    stroke, fill = alt.Stroke("name:N", legend=legend, scale=colors), alt.Fill("name:N", legend=None, scale=colors)
     dash = alt.StrokeDash("name:N", legend=legend, scale=alt.Scale(domain=names, range=[DASHES[key] for key in keys]))
     tooltip = [
         alt.Tooltip("name:N", title=_("Predictor")),
@@ -121,10 +120,10 @@ def _roc_definition(language: str | None) -> Spec:
     layers = alt.layer(
         chance.mark_line(strokeWidth=1, color=palette()["neutral"]).encode(x=x, y=y),
         curves.mark_line(strokeWidth=2.25, interpolate="linear").encode(
-            x=x, y=y, color=color, strokeDash=dash, order="order:Q"
+            x=x, y=y, stroke=stroke, strokeDash=dash, order="order:Q"
         ),
-        curves.mark_circle(opacity=0, size=120).encode(x=x, y=y, color=color, tooltip=tooltip),
-        cuts.mark_circle(size=110, opacity=1).encode(x=x, y=y, color=color, tooltip=tooltip),
+        curves.mark_circle(opacity=0, size=120).encode(x=x, y=y, fill=fill, tooltip=tooltip),
+        cuts.mark_circle(size=110, opacity=1).encode(x=x, y=y, fill=fill, tooltip=tooltip),
     )
     return _definition(layers, 440, 440)
 

@@ -7,6 +7,16 @@ from django.db import models
 from django.utils import timezone
 
 
+class AppendOnly(models.QuerySet["AuditEvent"]):
+    """Rows that can be added and read; what would change many at once is refused as well."""
+
+    def update(self, **kwargs: Any) -> int:
+        raise TypeError("An audit event is never changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("An audit event is never deleted.")
+
+
 class AuditEvent(models.Model):
     """One action. Values of a change stand in `changes` as {name: [old, new]}; never an identifier of a patient."""
 
@@ -19,6 +29,8 @@ class AuditEvent(models.Model):
     center = models.ForeignKey("accounts.Center", on_delete=models.PROTECT, null=True, blank=True)
     changes = models.JSONField(default=dict)
     reason = models.TextField(blank=True)
+
+    objects = AppendOnly.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-at", "-pk"]

@@ -1,6 +1,6 @@
 """Snapshots: the frozen cohort that every analysis and every training run names."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -17,7 +17,7 @@ class Snapshot(models.Model):
     dictionary_version = models.CharField(max_length=20)
     patient_count = models.PositiveIntegerField()
     included_count = models.PositiveIntegerField()
-    # {reason: number of patients}
+    # {reason: number of patients}; selectors.exclusions_of has them in order, which PostgreSQL's JSON does not keep.
     exclusions = models.JSONField(default=dict)
 
     class Meta:
@@ -25,3 +25,11 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return f"snapshot {self.digest[:12]}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None:
+            raise TypeError("A snapshot is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("A snapshot is never deleted.")

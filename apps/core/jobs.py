@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from celery import current_app, shared_task
@@ -27,7 +28,8 @@ from ml.errors import MLError
 
 logger = logging.getLogger(__name__)
 
-HOST = socket.gethostname()
+# A host name may have 64 characters; the claim, of which it is a part, has room for 80.
+HOST = socket.gethostname()[:40]
 MAX_ATTEMPTS = 5
 
 
@@ -83,11 +85,14 @@ def durable_task(*, queue: str) -> Callable[[TaskBody], DurableTask]:
 
 def send(job: Job) -> None:
     """Tell a worker about the row. A broker that is down loses nothing: the sweep sends again."""
-    Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(heartbeat_at=timezone.now())
     try:
         current_app.send_task("apps.core.jobs.run_job", kwargs={"job_id": job.pk}, queue=job.queue, retry=False)
     except Exception:
+        # Marks the row as never announced, so that the next sweep takes it.
+        Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(heartbeat_at=None)
         logger.exception("job %s could not be announced; the sweep will try again", job.pk)
+    else:
+        Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(heartbeat_at=timezone.now())
 
 
 def retry(job: Job) -> None:
@@ -109,7 +114,8 @@ def retry(job: Job) -> None:
 @shared_task(name="apps.core.jobs.run_job")
 def run_job(*, job_id: int) -> None:
     """Claim a row, run its body, and write down how it ended."""
-    claim = f"{HOST}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+    pid = os.getpid()
+    claim = f"{HOST}:{pid}:{_birth_of(pid)}:{uuid.uuid4().hex[:12]}"
     now = timezone.now()
     claimed = Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(
         state=Job.State.RUNNING,
@@ -202,17 +208,21 @@ def _give_up_claim(job: Job) -> bool:
 
 
 def _is_dead(claim: str) -> bool:
-    host, _, rest = claim.partition(":")
-    pid = rest.partition(":")[0]
-    if host != HOST or not pid.isdigit():
+    """Say whether the claiming process is known to be gone; the number of a dead process may have a new owner."""
+    host, pid, birth, _ = (*claim.split(":"), "", "", "", "")[:4]
+    if host != HOST or not pid.isdigit() or not birth:
         return False
+    return _birth_of(int(pid)) != birth
+
+
+def _birth_of(pid: int) -> str:
+    """Return when a process began (ticks of the kernel), "" where it is gone or the system does not tell (no /proc)."""
     try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    # A zombie holds its number until its parent looks, which in a container without init may be never.
+    return "" if fields[0] in {"Z", "X"} else fields[19]
 
 
 def active(jobs: Iterable[Job]) -> bool:

@@ -15,11 +15,20 @@ class Store:
         self.made: list[str] = []
 
     def put(self, content: bytes, suffix: str) -> tuple[str, str]:
-        """Store bytes and return (name, SHA-256); nothing is written when they are there already."""
+        """Store bytes and return (name, SHA-256); nothing is written when they are there already.
+
+        A process that was killed while it wrote leaves a part of a file under the name of the whole; it is replaced.
+        """
         digest = hashlib.sha256(content).hexdigest()
         name = f"{digest[:2]}/{digest[2:4]}/{digest}{suffix}"
-        if not default_storage.exists(name):
-            default_storage.save(name, ContentFile(content))
+        if default_storage.exists(name):
+            if hashlib.sha256(get(name)).hexdigest() == digest:
+                return name, digest
+            default_storage.delete(name)
+        saved = default_storage.save(name, ContentFile(content))
+        if saved != name:  # another writer of the same content came first, and the storage chose a free name
+            default_storage.delete(saved)
+        else:
             self.made.append(name)
         return name, digest
 

@@ -19,16 +19,19 @@ def experiments_visible_to(actor: Actor) -> QuerySet[Experiment]:
 def serving_experiment() -> Experiment | None:
     """Return the run whose models predict and whose results are shown: the newest that has finished."""
     return (
-        Experiment.objects.filter(finished_at__isnull=False).select_related("snapshot").order_by("-finished_at").first()
+        Experiment.objects.filter(finished_at__isnull=False)
+        .select_related("snapshot")
+        .order_by("-finished_at", "-pk")
+        .first()
     )
 
 
 def results_table(experiment: Experiment) -> pd.DataFrame:
-    """Return one row an analysed patient: study_id, center, poor_outcome, score_*, split, fold and each arm's P."""
+    """Return one row an analysed patient: the snapshot's columns, the split, and each arm's probability."""
     cohort = load_included(experiment.snapshot)
     rows = PatientResult.objects.filter(experiment=experiment).values_list(
-        "patient__study_id", "arm", "split", "fold", "probability"
+        "patient__study_id", "arm", "split", "probability"
     )
-    results = pd.DataFrame(list(rows), columns=["study_id", "arm", "split", "fold", "probability"])
+    results = pd.DataFrame(list(rows), columns=["study_id", "arm", "split", "probability"])
     wide = results.pivot(index=["study_id", "split"], columns="arm", values="probability").reset_index()
     return cohort.merge(wide, on="study_id", how="inner", validate="one_to_one")

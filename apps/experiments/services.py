@@ -1,73 +1,89 @@
 """Starting a training run, and writing down what came of it."""
 
 import csv
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
-from apps.cohorts.models import Snapshot
-from apps.cohorts.selectors import load_included
+from apps.cohorts.access import require_everywhere
+from apps.cohorts.selectors import load_included_rows
 from apps.cohorts.services import freeze_snapshot
+from apps.cohorts.table import Row, build_rows, included
 from apps.core import jobs, store
 from apps.core.errors import Refusal
+from apps.core.models import Job
 from apps.crf.selectors import model_features
 from apps.experiments.models import Experiment, PatientResult
 from apps.patients.changes import announce
 from apps.patients.models import Patient
+from ml.preprocessing import PREPROCESSING_VERSION
 from ml.training import Case, Feature, Manifest, TrainingConfig, write_manifest
 
 # With fewer of either outcome a fold can be left without one of them.
 MIN_PER_OUTCOME_AND_FOLD = 2
 
 
-@transaction.atomic
 def start_experiment(*, actor: User, name: str, config: TrainingConfig) -> Experiment:
-    """Freeze the cohort and queue a cross-validation on it."""
+    """Freeze the cohort and queue a cross-validation on it; a cohort that cannot be trained on is not frozen."""
     from apps.experiments.tasks import train
 
-    require(actor, Permission.RUN_EXPERIMENTS)
-    snapshot = freeze_snapshot(actor=actor)
-    _check_size(snapshot, config)
-    experiment = Experiment.objects.create(
-        name=name.strip(), snapshot=snapshot, config=config.model_dump(mode="json"), created_by=actor
-    )
-    experiment.job = train.enqueue(experiment_id=experiment.pk)
-    experiment.save(update_fields=["job"])
-    record(actor=actor, action="start_experiment", target=experiment, changes={"snapshot": [None, snapshot.digest]})
+    require_everywhere(actor, Permission.RUN_EXPERIMENTS)
+    rows = build_rows()
+    _check_size(included(rows), config)
+    _preprocessing_of(included(rows))
+    snapshot = freeze_snapshot(actor=actor, rows=rows)
+    with transaction.atomic():
+        experiment = Experiment.objects.create(
+            name=name.strip(), snapshot=snapshot, config=config.model_dump(mode="json"), created_by=actor
+        )
+        experiment.job = train.enqueue(experiment_id=experiment.pk)
+        experiment.save(update_fields=["job"])
+        record(actor=actor, action="start_experiment", target=experiment, changes={"snapshot": [None, snapshot.digest]})
     return experiment
 
 
-def _check_size(snapshot: Snapshot, config: TrainingConfig) -> None:
-    outcomes = Counter(load_included(snapshot)["poor_outcome"])
+def _check_size(rows: list[Row], config: TrainingConfig) -> None:
+    poor = sum(row["poor_outcome"] for row in rows)
+    favorable = len(rows) - poor
     needed = MIN_PER_OUTCOME_AND_FOLD * (config.folds + 1)
-    fewest = min(outcomes[True], outcomes[False])
-    if fewest < needed:
+    if min(poor, favorable) < needed:
         raise Refusal(
             "too_few_patients",
             f"Training needs at least {needed} patients of each outcome with CT, mask and complete form; "
-            f"{outcomes[True]} with a poor and {outcomes[False]} with a favorable outcome are ready.",
+            f"{poor} with a poor and {favorable} with a favorable outcome are ready.",
             status=409,
         )
+
+
+def _preprocessing_of(rows: list[Row]) -> str:
+    """Return the version that made all the images; a model of others could not be used by this installation."""
+    if {row["preprocessing_version"] for row in rows} != {PREPROCESSING_VERSION}:
+        raise Refusal(
+            "mixed_preprocessing",
+            "Some CTs were preprocessed by another version of the program. Preprocess them again, then train.",
+            status=409,
+        )
+    return PREPROCESSING_VERSION
 
 
 @transaction.atomic
 def retry_experiment(*, actor: User, experiment: Experiment) -> None:
     """Queue a failed run again; it goes on from its last checkpoint."""
-    require(actor, Permission.RUN_EXPERIMENTS)
-    if experiment.job is None or experiment.job.state != "failed":
+    require_everywhere(actor, Permission.RUN_EXPERIMENTS)
+    # The lock lets one of two clicks at the same moment through.
+    job = Job.objects.select_for_update().filter(experiment=experiment).first()
+    if job is None or job.state != Job.State.FAILED:
         raise Refusal("not_failed", "Only a failed run can be tried again.", status=409)
     record(actor=actor, action="retry_experiment", target=experiment)
-    jobs.retry(experiment.job)
+    jobs.retry(job)
 
 
 def run_folder(experiment: Experiment) -> Path:
@@ -84,39 +100,21 @@ def write_inputs(experiment: Experiment) -> Path:
     """Bring the snapshot's cases and images to the run folder and return the manifest's path."""
     folder = run_folder(experiment)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    table = load_included(experiment.snapshot)
+    rows = load_included_rows(experiment.snapshot)
     features = [Feature.model_validate(feature) for feature in model_features()]
-    cases = [_case(row, features) for row in table.to_dict("records")]
-    for row in table.itertuples():
-        path = folder / "images" / f"{row.tensor_sha256}.npy"
-        if not path.exists():
-            partial = path.with_suffix(".part")
-            partial.write_bytes(store.get(str(row.tensor)))
-            partial.rename(path)
-    manifest = Manifest.model_validate(
-        {
-            "snapshot_digest": experiment.snapshot.digest,
-            "preprocessing_version": _one_version(table),
-            "features": features,
-            "cases": cases,
-        }
+    manifest = Manifest(
+        snapshot_digest=experiment.snapshot.digest,
+        preprocessing_version=_preprocessing_of(rows),
+        features=tuple(features),
+        cases=tuple(_case(row, features) for row in rows),
     )
+    for row, case in zip(rows, manifest.cases, strict=True):
+        _bring(row["tensor"], folder / case.image)
     write_manifest(manifest, folder / "manifest.json")
     return folder / "manifest.json"
 
 
-def _one_version(table: pd.DataFrame) -> str:
-    versions = set(table["preprocessing_version"])
-    if len(versions) > 1:
-        raise Refusal(
-            "mixed_preprocessing",
-            "The CTs were preprocessed by different versions of the program. Preprocess the older again, then train.",
-        )
-    return str(versions.pop())
-
-
-def _case(row: dict[Any, Any], features: Iterable[Feature]) -> Case:
-    clinical = {feature.name: _plain(row.get(f"crf_{feature.name}")) for feature in features}
+def _case(row: Row, features: Iterable[Feature]) -> Case:
     return Case(
         id=row["study_id"],
         patient=row["study_id"],
@@ -124,50 +122,62 @@ def _case(row: dict[Any, Any], features: Iterable[Feature]) -> Case:
         label=1 if row["poor_outcome"] else 0,
         image=f"images/{row['tensor_sha256']}.npy",
         image_sha256=row["tensor_sha256"],
-        clinical=clinical,
+        clinical={feature.name: row[f"crf_{feature.name}"] for feature in features},
     )
 
 
-def _plain(value: Any) -> Any:
-    """Return a table's cell as Python's own type, and every kind of blank as None."""
-    if value is None or (isinstance(value, float) and value != value):
-        return None
-    return value.item() if hasattr(value, "item") else value
+def _bring(name: str, path: Path) -> None:
+    """Put a stored file at a path: where the store is a folder on the same disk as a second name, else as a copy."""
+    if path.exists():
+        return
+    try:
+        path.hardlink_to(default_storage.path(name))
+    except (NotImplementedError, OSError):
+        partial = path.with_suffix(".part")
+        partial.write_bytes(store.get(name))
+        partial.rename(path)
 
 
-@transaction.atomic
 def finish_experiment(*, experiment: Experiment, metrics: dict[str, Any], model_digest: str) -> None:
-    """Import a finished run folder. Importing twice leaves the same rows."""
-    folder = model_folder(experiment)
-    patients = dict(Patient.objects.values_list("study_id", "pk"))
-    PatientResult.objects.filter(experiment=experiment).delete()
-    rows = []
-    for name, split in (("oof.csv", PatientResult.Split.CROSS_VALIDATION), ("test.csv", PatientResult.Split.TEST)):
-        for line in _read_csv(folder / name):
-            fold = int(line["fold"]) if line.get("fold") else None
-            rows.append(
-                PatientResult(
-                    experiment=experiment,
-                    patient_id=patients[line["patient"]],
-                    arm=line["arm"],
-                    split=split,
-                    fold=fold,
-                    probability=float(line["probability"]),
-                )
-            )
-    PatientResult.objects.bulk_create(rows)
-    experiment.metrics = metrics
-    experiment.model_digest = model_digest
-    experiment.finished_at = timezone.now()
-    experiment.save()
-    record(actor=None, action="finish_experiment", target=experiment, changes={"model": [None, model_digest]})
-    # Patients whom the run has not seen get a prediction by the new model.
-    for patient in Patient.objects.exclude(results__experiment=experiment):
+    """Import a finished run folder; what has been imported is not imported again."""
+    rows = _read_results(experiment)
+    with transaction.atomic():
+        locked = Experiment.objects.select_for_update().get(pk=experiment.pk)
+        if locked.is_finished:
+            return
+        PatientResult.objects.bulk_create(rows)
+        locked.metrics = metrics
+        locked.model_digest = model_digest
+        locked.finished_at = timezone.now()
+        locked.save(update_fields=["metrics", "model_digest", "finished_at"])
+        record(actor=None, action="finish_experiment", target=locked, changes={"model": [None, model_digest]})
+
+
+def announce_unseen(experiment: Experiment) -> None:
+    """Have the patients announced whom the run has not seen, so that each gets a prediction by the new model.
+
+    Not part of the import's transaction: it may take long, and after an interruption it is simply done again.
+    """
+    for patient in Patient.objects.exclude(results__experiment=experiment).select_related("center"):
         announce(patient)
 
 
+def _read_results(experiment: Experiment) -> list[PatientResult]:
+    patients = dict(Patient.objects.values_list("study_id", "pk"))
+    return [
+        PatientResult(
+            experiment=experiment,
+            patient_id=patients[line["patient"]],
+            arm=line["arm"],
+            split=split,
+            fold=int(line["fold"]) if line.get("fold") else None,
+            probability=float(line["probability"]),
+        )
+        for name, split in (("oof.csv", PatientResult.Split.CROSS_VALIDATION), ("test.csv", PatientResult.Split.TEST))
+        for line in _read_csv(model_folder(experiment) / name)
+    ]
+
+
 def _read_csv(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

@@ -1,6 +1,6 @@
 """Training on a worker of the `training` queue."""
 
-from django.utils.translation import gettext as _
+import time
 
 from apps.core.jobs import JobHandle, durable_task
 from apps.experiments import services
@@ -9,26 +9,48 @@ from ml.inference import load_model
 from ml.training import Event, TrainingConfig, run_cross_validation
 
 STAGES = {"verify": "Reading images", "split": "Splitting patients", "evaluate": "Evaluating", "done": "Done"}
+# Events of the same stage, such as those of single images, are passed on no faster than this.
+SECONDS_BETWEEN_REPORTS = 1.0
 
 
 @durable_task(queue="training")
 def train(job: JobHandle, *, experiment_id: int) -> None:
-    """Run or continue a cross-validation, then import its results."""
+    """Run or continue a cross-validation, import its results, and have the other patients predicted."""
     experiment = Experiment.objects.select_related("snapshot").get(pk=experiment_id)
-    if experiment.is_finished:
-        return
+    if not experiment.is_finished:
+        _run(job, experiment)
+    services.announce_unseen(experiment)
+
+
+def _run(job: JobHandle, experiment: Experiment) -> None:
     job.report("Collecting images", 0.0)
     manifest = services.write_inputs(experiment)
     folder = services.model_folder(experiment)
     config = TrainingConfig.model_validate(experiment.config)
-    metrics = run_cross_validation(manifest, folder, config, lambda event: job.report(describe(event), event.progress))
+    metrics = run_cross_validation(manifest, folder, config, _Reporter(job))
     model = load_model(folder)
     services.finish_experiment(experiment=experiment, metrics=metrics, model_digest=model.digest)
+
+
+class _Reporter:
+    """Passes the events of the training loop on to the job."""
+
+    def __init__(self, job: JobHandle) -> None:
+        self._job = job
+        self._shown = ""
+        self._at = 0.0
+
+    def __call__(self, event: Event) -> None:
+        text, now = describe(event), time.monotonic()
+        if text != self._shown or now - self._at >= SECONDS_BETWEEN_REPORTS:
+            self._job.report(text, event.progress)
+            self._shown, self._at = text, now
 
 
 def describe(event: Event) -> str:
     """Say an event of the training loop in a few words."""
     if event.arm is None:
         return STAGES.get(event.stage, event.stage)
-    where = _("%(arm)s model, fold %(fold)s") % {"arm": event.arm, "fold": event.fold}
-    return f"{where}, " + _("epoch %(epoch)s") % {"epoch": event.epoch} if event.epoch else where
+    where = f"{event.arm} model, fold {event.fold}"
+    # The end of a fold names its best epoch, which would look like a step back.
+    return f"{where}, epoch {event.epoch}" if event.stage == "train" else where

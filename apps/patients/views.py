@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.access import centers_with, has_permission, person, require
 from apps.accounts.models import Center
@@ -30,6 +31,7 @@ class EnrollForm(forms.Form):
 
 
 @require_GET
+@vary_on_headers("HX-Request")
 def listing(request: HttpRequest) -> HttpResponse:
     """List the patients of the actor's centers."""
     require(request.user, Permission.VIEW_PATIENTS)
@@ -37,8 +39,10 @@ def listing(request: HttpRequest) -> HttpResponse:
         "listing": list_patients(request.user, request.GET),
         "can_enroll": has_permission(request.user, Permission.ENROLL),
     }
-    template = "patients/partials/table.html" if getattr(request, "htmx", False) else "patients/list.html"
-    return render(request, template, context)
+    htmx = getattr(request, "htmx", None)
+    # Going back in the browser's history asks for the whole page again.
+    only_table = htmx and not htmx.history_restore_request
+    return render(request, "patients/partials/table.html" if only_table else "patients/list.html", context)
 
 
 @require_GET

@@ -45,7 +45,7 @@ def send(page: Page, section: str, name: str, content: bytes) -> None:
 
 def wait_for_ct(page: Page) -> None:
     """The page shows the job's progress and loads itself anew when preprocessing is done."""
-    expect(page.locator("#ct")).to_contain_text("Brain volume", timeout=120_000)
+    expect(page.locator("#ct")).to_contain_text("Volume inside the skull", timeout=120_000)
 
 
 def test_coordinator_goes_from_enrollment_to_prediction(sign_in: Callable[..., Page], tmp_path: Path) -> None:

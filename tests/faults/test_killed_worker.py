@@ -6,50 +6,50 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.conftest import Production, embedded, place, production, site  # noqa: F401 - fixtures
+from tests.services.conftest import Production
 from tests.services.site import Site
 from tests.services.test_jobs import WAITING, lines
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
-@pytest.mark.parametrize("pool", ["solo", "prefork"])
-def test_job_of_a_killed_worker_is_done_by_the_next(site: Site, place: Path, pool: str) -> None:  # noqa: F811
+def test_job_of_a_killed_worker_is_done_by_the_next(site: Site, tmp_path: Path) -> None:
+    pool = "prefork" if site.is_production else "solo"
     first = site.start_worker(pool)
-    job = site.call("enqueue", name="two_steps", folder=str(place))
+    job = site.call("enqueue", name="two_steps", folder=str(tmp_path))
     site.wait_for(job, **WAITING)
     first.kill()
     assert site.call("job", pk=job)["state"] == "running", "nobody could write down the death"
 
     second = site.start_worker(pool)
     site.wait_for(job, **WAITING, attempt=2)
-    (place / "go").touch()
+    (tmp_path / "go").touch()
     done = site.wait_for(job, state="succeeded")
-    second.stop()
+    second.kill()
     assert done["attempt"] == 2
-    starts = lines(place / "starts")
+    starts = lines(tmp_path / "starts")
     assert len(set(starts)) == 2, "two processes began it"
-    assert lines(place / "first") == starts[:1], "what the first had done was not done again"
-    assert lines(place / "second") == starts[1:]
+    assert lines(tmp_path / "first") == starts[:1], "what the first had done was not done again"
+    assert lines(tmp_path / "second") == starts[1:]
 
 
-def test_jobs_queued_while_no_worker_runs_are_done_later(site: Site, place: Path) -> None:  # noqa: F811
-    (place / "go").touch()
-    job = site.call("enqueue", name="two_steps", folder=str(place))
+def test_jobs_queued_while_no_worker_runs_are_done_later(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "go").touch()
+    job = site.call("enqueue", name="two_steps", folder=str(tmp_path))
     assert site.call("job", pk=job)["state"] == "queued"
     worker = site.start_worker()
     site.wait_for(job, state="succeeded", attempt=1)
-    worker.stop()
+    worker.kill()
 
 
 def test_job_enqueued_while_the_broker_is_down_is_announced_by_the_sweep(
     production: Production,
-    place: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
-    site = production.site  # noqa: F811
-    (place / "go").touch()
+    site = production.site
+    (tmp_path / "go").touch()
     production.redis.kill()
-    job = site.call("enqueue", name="two_steps", folder=str(place))
+    job = site.call("enqueue", name="two_steps", folder=str(tmp_path))
     queued = site.call("job", pk=job)
     assert (queued["state"], queued["announced"]) == ("queued", False)
 
@@ -58,11 +58,11 @@ def test_job_enqueued_while_the_broker_is_down_is_announced_by_the_sweep(
     # The worker announces what waits when it starts; a job that comes after that needs the sweep.
     site.wait_for(job, state="succeeded")
     production.redis.kill()
-    (place / "late").mkdir()
-    (place / "late" / "go").touch()
-    late = site.call("enqueue", name="two_steps", folder=str(place / "late"))
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "go").touch()
+    late = site.call("enqueue", name="two_steps", folder=str(tmp_path / "late"))
     production.redis.start()
     assert site.call("job", pk=late)["state"] == "queued"
     site.call("sweep")
     site.wait_for(late, state="succeeded")
-    worker.stop()
+    worker.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -49,9 +48,3 @@ def site(request: pytest.FixtureRequest) -> Site:
     """Each profile in turn."""
     found = request.getfixturevalue(request.param)
     return found.site if isinstance(found, Production) else found
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """The folder in which the tests' tasks leave their traces."""
-    return tmp_path

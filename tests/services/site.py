@@ -36,6 +36,10 @@ class Site:
         self.workers: list[Server] = []
         self._driver: subprocess.Popen[str] | None = None
 
+    @property
+    def is_production(self) -> bool:
+        return self.environment["DJANGO_SETTINGS_MODULE"].endswith(".production")
+
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run manage.py to its end."""
         return subprocess.run(
@@ -102,7 +106,7 @@ class Site:
 
     def close(self) -> None:
         for worker in self.workers:
-            worker.stop()
+            worker.kill()
         if self._driver is not None:
             self._driver.communicate()
 

@@ -7,7 +7,7 @@ from django.core.management.utils import get_random_secret_key
 
 from ichor.settings import env
 from ichor.settings.base import *
-from ichor.settings.base import CONTENT_SECURITY_POLICY, VAR
+from ichor.settings.base import CONTENT_SECURITY_POLICY, STATIC_ROOT, VAR
 
 
 def _secret(name: str) -> str:
@@ -33,6 +33,7 @@ if DEMONSTRATION:
 
 # Static files straight from where they were built; production collects them.
 WHITENOISE_USE_FINDERS = True
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 DATABASES = {"default": env.sqlite(VAR / "ichor.sqlite3")}
 

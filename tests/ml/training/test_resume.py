@@ -1,6 +1,7 @@
 """Killed, damaged, started again: the metrics are those of an undisturbed run, to the last digit."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -33,7 +34,8 @@ def test_sigkill_in_the_middle_of_a_fold(undisturbed: tuple[Path, dict[str, str]
     config.write_text(tiny_config(**CONFIG).model_dump_json())
     command = [sys.executable, "-m", "ml", "train", str(manifest), "--run-dir", str(run_dir)]
     command += ["--config", str(config), "--device", "cpu"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
         if "fold 2  epoch 3" in line:
@@ -59,14 +61,14 @@ def test_damaged_checkpoint_is_noticed_and_its_cell_trained_again(
 ) -> None:
     manifest, expected = undisturbed
 
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def cut(event: Event) -> None:
         if event.stage == "train" and event.fold == 2 and event.epoch == 3:
-            raise Cut
+            raise CutError
 
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         run_cross_validation(manifest, tmp_path, tiny_config(**CONFIG), cut, device="cpu")
     flip_a_byte(next((tmp_path / "checkpoints" / "imaging" / "fold-2").glob("epoch-*.pt")))
     flip_a_byte(tmp_path / "checkpoints" / "imaging" / "fold-1.pt")

@@ -101,16 +101,15 @@ def test_labels_of_held_out_and_test_patients_do_not_reach_the_training(finished
         if case["id"] in outside:
             case["label"] = 1 - case["label"]
             case["clinical"] = {"age": 500.0, "coma": 1 - case["clinical"]["coma"], "treatment": "laser"}
-        case["image"] = case["image"]
     turned = manifest.parent / "turned.json"
     turned.write_text(json.dumps(content))
 
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def stop_after_first_cell(event: Event) -> None:
         if event.stage == "cell_done":
-            raise Cut
+            raise CutError
 
     other = tmp_path / "run"
     other.mkdir()
@@ -119,7 +118,7 @@ def test_labels_of_held_out_and_test_patients_do_not_reach_the_training(finished
 
     splits["cases_digest"] = _digest(read_manifest(turned).cases)
     (other / "splits.json").write_text(json.dumps(splits))
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         run_cross_validation(turned, other, tiny_config(arms=("fusion",)), stop_after_first_cell, device="cpu")
     before = torch.load(run_dir / "checkpoints" / "fusion" / "fold-1.pt", weights_only=True)
     after = torch.load(other / "checkpoints" / "fusion" / "fold-1.pt", weights_only=True)

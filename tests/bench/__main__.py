@@ -1,0 +1,25 @@
+"""`make bench`: every benchmark, or those named: python -m tests.bench library pages commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ichor.settings.test")
+
+import django
+
+django.setup()
+
+from tests.bench import commands, library, pages
+
+SUITES = {"library": library.run, "pages": pages.run, "commands": commands.run}
+
+
+def main(names: list[str]) -> None:
+    for name in names or SUITES:
+        print(f"== {name}", flush=True)
+        SUITES[name]()
+
+
+main(sys.argv[1:])
