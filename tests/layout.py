@@ -55,9 +55,8 @@ def imports_in(path: Path, root: Path) -> Iterator[Import]:
             yield Import(place, node.lineno, module)
             for alias in node.names:  # `from apps import crf` imports apps.crf
                 yield Import(place, node.lineno, f"{module}.{alias.name}")
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"import_module", "importlib.import_module"}:
-            if node.args and isinstance(node.args[0], ast.Constant):
-                yield Import(place, node.lineno, str(node.args[0].value))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "import_module":
+            yield from (Import(place, node.lineno, str(a.value)) for a in node.args[:1] if isinstance(a, ast.Constant))
 
 
 def wrong_imports(root: Path) -> list[str]:

@@ -98,8 +98,8 @@ class PredictorSerializer(Plain):
 
 
 class ComparisonSerializer(Plain):
-    a = serializers.ChoiceField(choices=KEYS)
-    b = serializers.ChoiceField(choices=KEYS)
+    a = serializers.CharField(help_text="Key of a predictor.")
+    b = serializers.CharField(help_text="Key of a predictor.")
     difference = serializers.FloatField(help_text="AUC of a minus AUC of b.")
     low = serializers.FloatField()
     high = serializers.FloatField()

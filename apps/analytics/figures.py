@@ -1,7 +1,7 @@
 """The dashboard's figures as Vega-Lite: defined with Altair once per language, filled with each analysis' numbers.
 
 Colors are those of the light palette; the page replaces them by their twins when it is dark, and gives fonts, text and
-grid their colors. Curves also differ by dash and outcomes by lightness, for those who print or see no color.
+grid their colors. Curves also differ by dash and outcomes by filling, for those who print or see no color.
 """
 
 import json
@@ -35,7 +35,8 @@ def roc_figure(analysis: Analysis) -> Spec:
         for order, point in enumerate(result.curve)
     ]  # fmt: skip
     cuts = [_cut(result) for result in analysis.predictors]
-    return _filled(_roc_definition(get_language()), curves=curves, cuts=cuts)
+    chance = [{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]
+    return _filled(_roc_definition(get_language()), chance=chance, curves=curves, cuts=cuts)
 
 
 def counts_figure(distribution: Distribution) -> Spec:
@@ -45,6 +46,7 @@ def counts_figure(distribution: Distribution) -> Spec:
         {"value": row.value, "outcome": outcome, "n": n, "total": row.n, "order": order}
         for row in distribution.rows
         for order, (outcome, n) in enumerate(((poor, row.poor), (favorable, row.favorable)))
+        if n
     ]
     totals = [{"value": row.value, "n": row.n} for row in distribution.rows if row.n]
     return _filled(_counts_definition(get_language(), distribution.key), bars=bars, totals=totals)
@@ -115,7 +117,7 @@ def _roc_definition(language: str | None) -> Spec:
         alt.Tooltip("tpr:Q", title=_("Sensitivity"), format=".1%"),
         alt.Tooltip("specificity:Q", title=_("Specificity"), format=".1%"),
     ]
-    chance = alt.Chart(alt.InlineData([{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]))
+    chance = alt.Chart(alt.NamedData("chance"))
     curves, cuts = alt.Chart(alt.NamedData("curves")), alt.Chart(alt.NamedData("cuts"))
     layers = alt.layer(
         chance.mark_line(strokeWidth=1, color=palette()["neutral"]).encode(x=x, y=y),
@@ -138,7 +140,7 @@ def _values(key: str) -> alt.X:
 @lru_cache
 def _counts_definition(language: str | None, key: str) -> Spec:
     x, outcomes = _values(key), list(_outcomes())
-    colors = [palette()[SCORE_COLORS[key]], palette()["neutral"]]
+    color, neutral = palette()[SCORE_COLORS[key]], palette()["neutral"]
     legend = alt.Legend(title=_("Outcome"), orient="top", labelLimit=240)
     y = alt.Y("n:Q", title=_("Patients"), axis=alt.Axis(tickMinStep=1))
     tooltip = [
@@ -147,11 +149,10 @@ def _counts_definition(language: str | None, key: str) -> Spec:
         alt.Tooltip("n:Q", title="n"),
         alt.Tooltip("total:Q", title=_("n with this score")),
     ]
-    bars = alt.Chart(alt.NamedData("bars")).mark_bar(strokeWidth=1).encode(
+    bars = alt.Chart(alt.NamedData("bars")).mark_bar(strokeWidth=1.5).encode(
         x=x, y=y, order="order:Q", tooltip=tooltip,
-        color=alt.Color("outcome:N", legend=legend, scale=alt.Scale(domain=outcomes, range=colors)),
-        stroke=alt.Stroke("outcome:N", legend=legend, scale=alt.Scale(domain=outcomes, range=colors)),
-        fillOpacity=alt.FillOpacity("outcome:N", legend=legend, scale=alt.Scale(domain=outcomes, range=[1, 0.25])),
+        fill=alt.Fill("outcome:N", legend=legend, scale=alt.Scale(domain=outcomes, range=[color, "transparent"])),
+        stroke=alt.Stroke("outcome:N", legend=legend, scale=alt.Scale(domain=outcomes, range=[color, neutral])),
     )  # fmt: skip
     totals = alt.Chart(alt.NamedData("totals")).mark_text(dy=-7, fontSize=12).encode(x=x, y=y, text="n:Q")
     return _definition(alt.layer(bars, totals), 440, 240)

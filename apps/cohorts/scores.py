@@ -34,10 +34,11 @@ def inputs_of(values: Mapping[str, Any], mask: Mask | None) -> dict[str, Any]:
 def score_patient(values: Mapping[str, Any], mask: Mask | None) -> list[Score]:
     """Compute every score that is defined; a blank input makes a score not computable, never zero."""
     inputs = inputs_of(values, mask)
-    return [_score(definition, inputs) for definition in SCORES.values()]
+    return [compute_score(definition, inputs) for definition in SCORES.values()]
 
 
-def _score(definition: ScoreDefinition, inputs: Mapping[str, Any]) -> Score:
+def compute_score(definition: ScoreDefinition, inputs: Mapping[str, Any]) -> Score:
+    """Compute one score from the inputs of all."""
     try:
         return Score(definition, definition.compute(inputs))
     except MLError as error:

@@ -1,75 +1,65 @@
 """The demonstration's patients, entered the way a center would: enroll, fill the form, send the CT, send the mask."""
 
-import tempfile
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from apps.accounts.models import Center, User
+from apps.annotation.models import Mask
+from apps.annotation.selectors import newest_mask
 from apps.annotation.services import receive_mask
 from apps.crf.dictionary import load_dictionary
+from apps.crf.models import CrfForm
 from apps.crf.services import save_form
 from apps.demonstration.people import CENTERS, COORDINATORS
+from apps.demonstration.phantoms import Phantom, draw_phantoms
+from apps.imaging.selectors import current_series
 from apps.imaging.services import receive_series
 from apps.patients.models import Patient
 from apps.patients.services import enroll_patient
-from ml.simulation import PhantomSpec, Side, Site, SpacingPattern, simulate_cohort, simulate_ct
-from ml.volumes import read_geometry, write_mask
+from ml.simulation import simulate_cohort
 
 SEED = 2023
-MATRIX = 256
-# One scanner a center: its tilt and the distances between its slices.
-SCANNERS: dict[str, tuple[float, SpacingPattern]] = {
-    "C1": (0.0, SpacingPattern.UNIFORM_5MM),
-    "C2": (18.0, SpacingPattern.MIXED_4_7MM),
-    "C3": (-15.0, SpacingPattern.UNIFORM_5MM),
-    "C4": (10.0, SpacingPattern.UNIFORM_5MM),
-    "C5": (20.0, SpacingPattern.MIXED_4_7MM),
-}
-# Left out of the forms of patients who are still in hospital; the dictionary says which they are.
-FIRST_ADMISSION = date(2025, 1, 6)
+FIRST_ADMISSION = date(2023, 1, 9)
 
 
 def build_cohort(*, analysed: int, in_hospital: int, report: Callable[[str, float], None]) -> None:
-    """Create `analysed` patients with outcome and `in_hospital` without one; those that exist are skipped."""
-    rows = simulate_cohort(analysed + in_hospital, seed=SEED, centers=tuple(CENTERS)).to_dict("records")
-    done = Patient.objects.count()
-    for number, row in enumerate(rows[done:], start=done):
-        _add_patient({str(name): value for name, value in row.items()}, number, discharged=number < analysed)
+    """Create `analysed` patients with outcome and `in_hospital` without one; what an earlier call did stays."""
+    rows = simulated_rows(analysed + in_hospital)
+    entered = list(Patient.objects.select_related("center").order_by("pk")[: len(rows)])
+    done = set(Mask.objects.values_list("patient_id", flat=True))
+    todo = [number for number in range(len(rows)) if number >= len(entered) or entered[number].pk not in done]
+    phantoms = draw_phantoms([rows[number] for number in todo], [SEED + number for number in todo])
+    for number, phantom in zip(todo, phantoms, strict=True):
+        patient = entered[number] if number < len(entered) else _enroll(rows[number]["center"])
+        _enter(patient, form_values(rows[number], number, discharged=number < analysed), phantom)
         report("patients", (number + 1) / len(rows))
 
 
-def _add_patient(row: dict[str, Any], number: int, *, discharged: bool) -> None:
-    center = Center.objects.get(code=row["center"])
-    actor = User.objects.get(username=COORDINATORS[center.code])
-    patient = enroll_patient(actor=actor, center=center)
-    save_form(actor=actor, patient=patient, read_version=0, values=form_values(row, number, discharged=discharged))
-    with tempfile.TemporaryDirectory(prefix="ichor-phantom-") as name:
-        folder = Path(name)
-        truth = simulate_ct(folder, spec=phantom_of(row), seed=SEED + number)
-        files = sorted(folder.iterdir())
-        series = receive_series(actor=actor, patient=patient, files=[file.read_bytes() for file in files])
-        mask = folder / "mask.nii.gz"
-        write_mask(mask, truth.hematoma_mask, read_geometry(files))
-        receive_mask(actor=actor, series=series, content=mask.read_bytes())
+def simulated_rows(n: int) -> list[dict[str, Any]]:
+    """Return the demonstration's first `n` simulated patients."""
+    rows = simulate_cohort(n, seed=SEED, centers=tuple(CENTERS)).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
-def phantom_of(row: dict[str, Any]) -> PhantomSpec:
-    """Return the head that a simulated form describes, as its center's scanner takes it."""
-    tilt, spacing = SCANNERS[row["center"]]
-    return PhantomSpec(
-        site=Site(row["bleed_site"]),
-        side=Side.RIGHT if row["bleed_side"] == "right" else Side.LEFT,
-        volume_ml=float(row["hematoma_volume_ml"]),
-        ivh=bool(row["ivh"]),
-        rows=MATRIX,
-        columns=MATRIX,
-        gantry_tilt_degrees=tilt,
-        spacing=spacing,
-    )
+def _enroll(code: str) -> Patient:
+    return enroll_patient(actor=_coordinator(code), center=Center.objects.get(code=code))
+
+
+def _coordinator(code: str) -> User:
+    return User.objects.get(username=COORDINATORS[code])
+
+
+def _enter(patient: Patient, values: dict[str, object], phantom: Phantom) -> None:
+    """Enter what the patient lacks; an earlier demonstration may have been stopped at any step."""
+    actor = _coordinator(patient.center.code)
+    if not CrfForm.objects.filter(patient=patient).exists():
+        save_form(actor=actor, patient=patient, read_version=0, values=values)
+    series = current_series(patient) or receive_series(actor=actor, patient=patient, files=phantom.files)
+    if newest_mask(series) is None:
+        receive_mask(actor=actor, series=series, content=phantom.mask)
 
 
 def form_values(row: dict[str, Any], number: int, *, discharged: bool) -> dict[str, object]:
@@ -89,6 +79,7 @@ def form_values(row: dict[str, Any], number: int, *, discharged: bool) -> dict[s
         "outcome_assessor": "OA1",
     }
     if not discharged:
+        # Still in hospital; the dictionary says which variables are the outcome.
         outcome = {name for name, variable in dictionary.variables.items() if variable.outcome}
         values = {name: value for name, value in values.items() if name not in outcome | {"discharge_date"}}
     return values

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.access import get_visible, person, require
 from apps.accounts.policy import Permission
+from apps.cohorts.access import require_everywhere
 from apps.experiments.models import Experiment
 from apps.experiments.presets import CHOICES, config_of
 from apps.experiments.selectors import experiments_visible_to
@@ -19,10 +20,10 @@ from apps.experiments.services import start_experiment
 
 class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
     snapshot = serializers.CharField(source="snapshot.digest")
-    state = serializers.CharField(source="job.state")
-    stage = serializers.CharField(source="job.stage")
-    progress = serializers.FloatField(source="job.progress")
-    failure = serializers.CharField(source="job.failure")
+    state = serializers.CharField(source="job.state", allow_null=True)
+    stage = serializers.CharField(source="job.stage", allow_null=True)
+    progress = serializers.FloatField(source="job.progress", allow_null=True)
+    failure = serializers.CharField(source="job.failure", allow_null=True)
 
     class Meta:
         model = Experiment
@@ -57,7 +58,7 @@ class ExperimentList(generics.ListAPIView[Experiment]):
     @extend_schema(request=StartSerializer, responses={201: ExperimentSerializer})
     def post(self, request: Request) -> Response:
         """Freeze the cohort and queue a run."""
-        require(request.user, Permission.RUN_EXPERIMENTS)
+        require_everywhere(request.user, Permission.RUN_EXPERIMENTS)
         body = StartSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         config = config_of(body.validated_data["preset"])

@@ -5,8 +5,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.accounts.access import get_visible, has_permission, person, require
+from apps.accounts.access import get_visible, has_permission_everywhere, person, require
 from apps.accounts.policy import Permission
+from apps.cohorts.access import require_everywhere
+from apps.cohorts.selectors import exclusions_of
 from apps.experiments import services
 from apps.experiments.forms import ExperimentForm
 from apps.experiments.models import Experiment
@@ -20,7 +22,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     require(request.user, Permission.VIEW_EXPERIMENTS)
     context = {
         "experiments": experiments_visible_to(request.user),
-        "can_run": has_permission(request.user, Permission.RUN_EXPERIMENTS),
+        "can_run": has_permission_everywhere(request.user, Permission.RUN_EXPERIMENTS),
     }
     return render(request, "experiments/list.html", context)
 
@@ -29,13 +31,14 @@ def listing(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """Show one run: what it trained on, how far it is, and what came of it."""
     experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
-    return render(request, "experiments/detail.html", {"experiment": experiment} | job_context(request, experiment))
+    context = {"experiment": experiment, "exclusions": exclusions_of(experiment.snapshot)}
+    return render(request, "experiments/detail.html", context | job_context(request, experiment))
 
 
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     """Freeze the cohort and queue a run."""
-    require(request.user, Permission.RUN_EXPERIMENTS)
+    require_everywhere(request.user, Permission.RUN_EXPERIMENTS)
     form = ExperimentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         experiment = services.start_experiment(
@@ -67,7 +70,7 @@ def retry(request: HttpRequest, experiment_id: int) -> HttpResponse:
 
 def job_context(request: HttpRequest, experiment: Experiment) -> dict[str, object]:
     """Return what partials/job.html needs; only who may run experiments sees the retry button."""
-    can_run = has_permission(request.user, Permission.RUN_EXPERIMENTS)
+    can_run = has_permission_everywhere(request.user, Permission.RUN_EXPERIMENTS)
     return {
         "job": experiment.job,
         "job_url": reverse("experiments:status", args=[experiment.pk]),

@@ -1,5 +1,6 @@
 """From the bytes of files to DICOM data sets, in memory and within bounds."""
 
+import logging
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -19,7 +20,9 @@ _META_START = 144
 
 
 def silence_pydicom() -> None:
-    """Keep pydicom from repeating the values of odd elements, which may name a patient, in warnings."""
+    """Keep pydicom from repeating the values of odd elements, which may name a patient, in warnings and logs."""
+    # Importing pydicom sets the level of its logger, so the logging settings alone do not last.
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     warnings.filterwarnings("ignore", module=r"pydicom\b")
 

@@ -38,6 +38,7 @@ class PatientList(generics.ListAPIView[Patient]):
     @extend_schema(request=EnrollSerializer, responses={201: PatientSerializer})
     def post(self, request: Request) -> Response:
         """Enroll one patient."""
+        require(request.user, Permission.ENROLL)
         body = EnrollSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         centers = centers_with(request.user, Permission.ENROLL)

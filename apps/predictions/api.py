@@ -44,10 +44,15 @@ class PredictionSerializer(serializers.Serializer[Any]):
     probability = serializers.FloatField(allow_null=True)
     per_fold = serializers.ListField(child=serializers.FloatField())
     gate_mean = serializers.FloatField(allow_null=True)
+    missing = serializers.ListField(
+        child=serializers.CharField(), help_text="Form variables for want of which the fusion model was not used."
+    )
     series = serializers.IntegerField(source="series_id")
+    tensor_sha256 = serializers.CharField(help_text="Of the preprocessed image that was used.")
     form_version = serializers.IntegerField()
-    state = serializers.CharField(source="job.state")
-    failure = serializers.CharField(source="job.failure")
+    created_at = serializers.DateTimeField()
+    state = serializers.CharField(source="job.state", allow_null=True)
+    failure = serializers.CharField(source="job.failure", allow_null=True)
 
 
 class PrognosisSerializer(serializers.Serializer[Any]):

@@ -21,6 +21,10 @@ class Prediction(models.Model):
     probability = models.FloatField(null=True)
     per_fold = models.JSONField(default=list)
     gate_mean = models.FloatField(null=True)
+    # Names of the form's variables for want of which the fusion model could not be used.
+    missing = models.JSONField(default=list)
+    # Of the image that was used; the series may be preprocessed anew by a later version of the program.
+    tensor_sha256 = models.CharField(max_length=64, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]

@@ -9,13 +9,15 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Permission
 from apps.annotation.selectors import current_mask, current_masks
-from apps.cohorts.scores import VOLUME, score_patient
+from apps.cohorts.scores import VOLUME, compute_score, inputs_of, score_patient
 from apps.cohorts.table import COMPARED_SCORES
+from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
+from apps.crf.selectors import forms_of
 from apps.patients.models import Patient
 from apps.patients.page import Column, Section
 from apps.predictions.selectors import probabilities, prognosis_of
-from ml.scores import INPUTS
+from ml.scores import INPUTS, SCORES
 
 
 def scores_context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
@@ -62,6 +64,8 @@ def prognosis_context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     found: dict[str, Any] = {"patient": patient, "prognosis": prognosis}
     if prognosis.prediction is not None:
         found |= job_context(patient, prognosis.prediction)
+        variables = load_dictionary().variables
+        found["missing"] = [variables[name].label for name in prognosis.prediction.missing if name in variables]
     return found
 
 
@@ -79,12 +83,11 @@ def load_scores(key: str) -> Any:
     """Return the loader of one score's column."""
 
     def load(patients: list[Patient]) -> dict[int, Any]:
-        forms = {form.patient_id: form.values for form in CrfForm.objects.filter(patient__in=patients)}
-        masks = current_masks(patients)
+        forms, masks = forms_of(patients), current_masks(patients)
         values = {}
         for patient in patients:
-            scored = score_patient(forms.get(patient.pk, {}), masks.get(patient.pk))
-            values[patient.pk] = next(score.value for score in scored if score.definition.key == key)
+            inputs = inputs_of(forms[patient.pk].values, masks.get(patient.pk))
+            values[patient.pk] = compute_score(SCORES[key], inputs).value
         return values
 
     return load

@@ -38,7 +38,7 @@ def prognosis_of(patient: Patient) -> Prognosis:
 
 def newest_prediction(patient: Patient, experiment: Experiment) -> Prediction | None:
     """Return the newest prediction of a patient by one experiment's model."""
-    found = Prediction.objects.filter(patient=patient, experiment=experiment).select_related("job")
+    found = Prediction.objects.filter(patient=patient, experiment=experiment).select_related("job", "series")
     return found.order_by("-created_at", "-pk").first()
 
 

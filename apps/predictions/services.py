@@ -1,7 +1,5 @@
 """Asking for a prediction when a patient's data allow one, and writing it down."""
 
-import logging
-
 from django.db import IntegrityError, transaction
 
 from apps.accounts.access import require
@@ -10,6 +8,7 @@ from apps.accounts.policy import Permission
 from apps.audit.services import record
 from apps.core import jobs
 from apps.core.errors import Refusal
+from apps.core.models import Job
 from apps.crf.models import CrfForm
 from apps.experiments.models import PatientResult
 from apps.experiments.selectors import serving_experiment
@@ -17,8 +16,7 @@ from apps.imaging.models import Series
 from apps.imaging.selectors import current_series
 from apps.patients.models import Patient
 from apps.predictions.models import Prediction
-
-logger = logging.getLogger(__name__)
+from ml.inference import Prediction as ModelPrediction
 
 
 def schedule_prediction(patient: Patient) -> Prediction | None:
@@ -50,21 +48,24 @@ def schedule_prediction(patient: Patient) -> Prediction | None:
 
 
 @transaction.atomic
-def save_prediction(
-    *, prediction: Prediction, arm: str, probability: float, per_fold: tuple[float, ...], gate_mean: float | None
-) -> None:
-    """Write what the model said."""
-    prediction.arm = arm
-    prediction.probability = probability
-    prediction.per_fold = list(per_fold)
-    prediction.gate_mean = gate_mean
-    prediction.save()
+def save_prediction(*, prediction: Prediction, result: ModelPrediction, tensor_sha256: str) -> None:
+    """Write what the model said of an image; what has been written is not written again."""
+    locked = Prediction.objects.select_for_update().get(pk=prediction.pk)
+    if locked.probability is not None:
+        return
+    locked.arm = result.arm
+    locked.probability = result.probability
+    locked.per_fold = list(result.per_fold)
+    locked.gate_mean = result.gate_mean
+    locked.missing = list(result.missing)
+    locked.tensor_sha256 = tensor_sha256
+    locked.save(update_fields=["arm", "probability", "per_fold", "gate_mean", "missing", "tensor_sha256"])
     record(
         actor=None,
         action="predict",
-        target=prediction,
+        target=locked,
         center=prediction.patient.center,
-        changes={"experiment": [None, prediction.experiment_id]},
+        changes={"experiment": [None, locked.experiment_id]},
     )
 
 
@@ -72,7 +73,9 @@ def save_prediction(
 def retry_prediction(*, actor: User, prediction: Prediction) -> None:
     """Queue a failed prediction again."""
     require(actor, Permission.VIEW_PREDICTIONS, prediction.patient.center)
-    if prediction.job is None or prediction.job.state != "failed":
+    # The lock lets one of two clicks at the same moment through.
+    job = Job.objects.select_for_update().filter(prediction=prediction).first()
+    if job is None or job.state != Job.State.FAILED:
         raise Refusal("not_failed", "Only a failed job can be tried again.", status=409)
     record(actor=actor, action="retry_prediction", target=prediction, center=prediction.patient.center)
-    jobs.retry(prediction.job)
+    jobs.retry(job)

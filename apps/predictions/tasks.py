@@ -1,5 +1,6 @@
 """Prediction on a worker."""
 
+import hashlib
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -38,15 +39,9 @@ def predict(job: JobHandle, *, prediction_id: int) -> None:
             "preprocessing_differs",
             "The CT was preprocessed by another version than the model's images. Preprocess it again, then retry.",
         )
-    image = np.load(BytesIO(store.get(prediction.series.tensor))).astype(np.float32)
+    tensor = store.get(prediction.series.tensor)
     form = CrfForm.objects.filter(patient=prediction.patient).first()
     clinical = values_at(form, prediction.form_version) if form else {}
     job.report("Predicting", 0.5)
-    result = model.predict(image, clinical)
-    services.save_prediction(
-        prediction=prediction,
-        arm=result.arm,
-        probability=result.probability,
-        per_fold=result.per_fold,
-        gate_mean=result.gate_mean,
-    )
+    result = model.predict(np.load(BytesIO(tensor)), clinical)
+    services.save_prediction(prediction=prediction, result=result, tensor_sha256=hashlib.sha256(tensor).hexdigest())

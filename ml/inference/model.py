@@ -136,8 +136,9 @@ class Model:
 
     def _prepare(self, image: Image) -> Tensor:
         array = np.asarray(image)
-        if array.ndim != 3 or not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
-            raise MLError("bad_image", "The image must be a preprocessed one: (z, y, x), finite numbers 0..1.")
+        floating = array.ndim == 3 and np.issubdtype(array.dtype, np.floating)
+        if not (floating and array.size > 0 and array.min() >= 0 and array.max() <= 1):
+            raise MLError("bad_image", "The image must be a preprocessed one: (z, y, x), numbers from 0 to 1.")
         if array.shape != self.card.config.image_shape:
             from ml.preprocessing import resize
 

@@ -59,7 +59,7 @@ class TrainingConfig(_Frozen):
     patience: int = Field(default=15, ge=1)
     batch_size: int = Field(default=32, ge=2)
     learning_rate: float = Field(default=1e-4, gt=0, le=1)
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, le=1)
     class_weighting: bool = True
     """Weigh the two outcomes equally in the loss; the stored model undoes the shift in prevalence that this makes."""
     gmu_size: int = Field(default=128, ge=2)

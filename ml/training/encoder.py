@@ -1,6 +1,5 @@
 """Clinical values become a vector of numbers; every statistic comes from the patients that train the model."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Self
@@ -12,6 +11,9 @@ from ml.errors import MLError
 from ml.training.manifest import ClinicalValue, Feature
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+# Single precision squares it without overflow; no measurement comes near.
+_LARGEST = 1e15
 
 
 class FittedFeature(BaseModel):
@@ -122,7 +124,7 @@ def _level(value: ClinicalValue) -> str:
 
 
 def _number(feature: Feature, value: ClinicalValue) -> float:
-    if isinstance(value, str) or value is None or not math.isfinite(value):
+    if isinstance(value, str) or value is None or not abs(value) < _LARGEST:
         raise MLError("bad_clinical_value", f"{feature.name} must be a number; correct it on the case report form.")
     if feature.kind == "binary" and value not in (0, 1):
         raise MLError("bad_clinical_value", f"{feature.name} must be 0 or 1; correct it on the case report form.")

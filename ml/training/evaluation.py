@@ -80,9 +80,7 @@ def _csv(rows: Sequence[tuple[object, ...]], columns: list[str]) -> str:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(
-            path, dtype={"id": str, "patient": str, "center": str, "arm": str}, float_precision="round_trip"
-        )
+        return pd.read_csv(path, dtype={"id": str, "patient": str, "center": str, "arm": str})
     except (OSError, ValueError) as error:
         raise MLError(
             "no_predictions", "The folder holds no predictions; finish the training run first, or check the path."

@@ -60,7 +60,7 @@ class ImageStore:
         Raises
         ------
         MLError
-            ``bad_image``: not three-dimensional, not of floating-point numbers, or not all finite.
+            ``bad_image``: not three-dimensional, not of floating-point numbers, or not all from 0 to 1.
         """
         with ThreadPoolExecutor(_READERS) as readers:
             images = list(readers.map(self._image, ids))
@@ -87,10 +87,12 @@ def _load(path: Path, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.fl
         image = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise MLError("bad_image", f"The image of case {number} cannot be read; preprocess it again.") from error
-    if image.ndim != 3 or image.dtype not in (np.float16, np.float32) or not np.isfinite(image).all():
+    floating = image.ndim == 3 and image.dtype in (np.float16, np.float32)
+    # Written so that a NaN fails it as well.
+    if not (floating and image.size > 0 and image.min() >= 0 and image.max() <= 1):
         raise MLError(
             "bad_image",
-            f"The image of case {number} is not a three-dimensional array of finite float16 or float32 values; "
+            f"The image of case {number} is not a three-dimensional array of float16 or float32 values from 0 to 1; "
             "preprocess it again.",
         )
     return np.asarray(image)

@@ -21,6 +21,9 @@ def test_definitions_obey_the_schema_and_leave_fonts_and_background_to_the_page(
             specs += [figures.counts_figure(distribution), figures.rates_figure(distribution)]
     for spec in specs:
         alt.LayerChart.from_dict(spec, validate=True)
+        # Data that all layers share may be named once, above them.
+        named = {layer.get("data", spec.get("data"))["name"] for layer in spec["layer"]}
+        assert named == set(spec["datasets"])
         assert "config" not in spec and "background" not in spec
 
 

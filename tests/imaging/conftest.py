@@ -9,6 +9,9 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
+from apps.patients.models import Patient
+from tests.imaging.doors import Doors
+from tests.imaging.factory import ct_api_url, ct_url
 from tests.imaging.store import empty_store as empty_store  # noqa: PLC0414 (a fixture)
 
 
@@ -43,3 +46,9 @@ def empty_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     return folder
+
+
+@pytest.fixture
+def doors(browser: Client, api: APIClient, patient: Patient) -> Doors:
+    """The ways by which a CT comes in."""
+    return Doors(browser, api, ct_url(patient), ct_api_url(patient))

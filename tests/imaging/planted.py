@@ -8,9 +8,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
-from pydicom.uid import ImplicitVRLittleEndian
 
-from tests.imaging.factory import make_scan
+from tests.imaging.factory import make_scan, to_bytes
 
 MARK = "PLANT"
 UID_MARK = "1.2.826.0.1.777"
@@ -20,8 +19,20 @@ MARKS = tuple(mark.encode() for mark in (MARK, UID_MARK, DATE_MARK, NUMBER_MARK)
 
 TEXT_VRS = {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
 # Without these no reader would take the file for a CT slice; the character set has a test of its own.
-_NEEDED = {"Modality", "PhotometricInterpretation", "ImageType", "SpecificCharacterSet", "SOPClassUID", "BurnedInAnnotation"}
-_DATES_OF_THE_PERSON = ("PatientBirthDate", "PatientBirthDateInAlternativeCalendar", "LastMenstrualDate", "AdmittingDate")
+_NEEDED = {
+    "Modality",
+    "PhotometricInterpretation",
+    "ImageType",
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "BurnedInAnnotation",
+}
+_DATES_OF_THE_PERSON = (
+    "PatientBirthDate",
+    "PatientBirthDateInAlternativeCalendar",
+    "LastMenstrualDate",
+    "AdmittingDate",
+)
 
 
 def planted_series() -> list[bytes]:
@@ -88,17 +99,10 @@ def _write(dataset: Dataset) -> bytes:
 
 def strange_character_set() -> list[bytes]:
     """Return a series whose character set is a name: a reader that complains about it repeats the name."""
-    datasets = make_scan(seed=78, PatientName="PLANT^NAME", SpecificCharacterSet=None)
+    datasets = make_scan(seed=78, Manufacturer=MARK)
     for dataset in datasets:
-        dataset.add(DataElement(0x00080005, "LO", f"{MARK} CHARSET"))
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-        buffer = BytesIO()
-    files = []
-    for dataset in datasets:
-        buffer = BytesIO()
-        dataset.save_as(buffer, enforce_file_format=True)
-        files.append(buffer.getvalue())
-    return files
+        dataset.add(DataElement(0x00080005, "CS", f"{MARK} CHARSET"))
+    return to_bytes(datasets)
 
 
 def marks_in(texts: Iterable[bytes]) -> list[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -19,7 +20,17 @@ from apps.imaging.models import Instance, Series
 from apps.imaging.reading import silence_pydicom
 from apps.patients.models import Patient
 from tests.factories import PatientFactory
-from tests.imaging.factory import ct_api_url, ct_url, dump_tables, scan_files, stored_files, to_bytes, uploads, zip_of
+from tests.imaging.factory import (
+    ct_api_url,
+    ct_url,
+    dump_tables,
+    make_scan,
+    scan_files,
+    stored_files,
+    to_bytes,
+    uploads,
+    zip_of,
+)
 from tests.imaging.planted import MARK, marks_in, planted_series, strange_character_set
 from tests.imaging.watch import written_paths
 
@@ -94,10 +105,11 @@ def test_no_planted_identity_is_kept_or_said(
 def test_reader_repeats_no_character_set(
     api: APIClient, patient: Patient, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    files = strange_character_set()
     with warnings.catch_warnings(record=True) as warned, caplog.at_level(logging.DEBUG):
         warnings.resetwarnings()
         silence_pydicom()
-        answer = api.post(ct_api_url(patient), {"files": uploads(strange_character_set())})
+        answer = api.post(ct_api_url(patient), {"files": uploads(files)})
     assert answer.status_code == 201
     spoken = capfd.readouterr()
     said = [caplog.text, spoken.out, spoken.err, *(str(warning.message) for warning in warned)]
@@ -155,7 +167,9 @@ def test_uids_agree_within_a_patient_and_differ_between_patients(
     first, second = to_bytes(_study(1)), to_bytes(_study(2))
     for target, files in ((patient, first), (patient, second), (other, to_bytes(_study(3)))):
         assert api.post(ct_api_url(target), {"files": uploads(files)}).status_code == 201
-    studies = {series.pk: series.study.study_instance_uid for series in Series.objects.select_related("study")}
+    studies = {
+        series.pk: series.study.study_instance_uid for series in Series.objects.order_by("pk").select_related("study")
+    }
     mine, again, foreign = studies.values()
     assert mine == again
     assert mine != foreign
@@ -170,14 +184,10 @@ def test_uids_agree_within_a_patient_and_differ_between_patients(
 
 def _study(seed: int) -> list[pydicom.Dataset]:
     """Return a series of one and the same study."""
-    from tests.imaging.factory import make_scan
-
     return make_scan(seed=seed, StudyInstanceUID="1.2.3.4.5")
 
 
 def _stored(series: Series | None = None) -> list[pydicom.Dataset]:
-    from django.core.files.storage import default_storage
-
     instances = Instance.objects.order_by("series", "index")
     chosen = instances if series is None else instances.filter(series=series)
     return [pydicom.dcmread(default_storage.path(instance.file)) for instance in chosen]

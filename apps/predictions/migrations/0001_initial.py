@@ -27,6 +27,8 @@ class Migration(migrations.Migration):
                 ('probability', models.FloatField(null=True)),
                 ('per_fold', models.JSONField(default=list)),
                 ('gate_mean', models.FloatField(null=True)),
+                ('missing', models.JSONField(default=list)),
+                ('tensor_sha256', models.CharField(blank=True, max_length=64)),
                 ('experiment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='experiments.experiment')),
                 ('job', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='prediction', to='core.job')),
                 ('patient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='patients.patient')),

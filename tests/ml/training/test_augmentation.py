@@ -54,7 +54,9 @@ def test_rotation_is_rigid_in_slices_that_are_not_square(seed: int) -> None:
 
 def test_crop_stays_inside_the_image() -> None:
     image = torch.ones(8, 1, 6, 20, 20)
-    assert augment(image, NOTHING.model_copy(update={"crop_fraction": 0.7}), generator()).min() > 0.99
+    cropped = augment(image, NOTHING.model_copy(update={"crop_fraction": 0.7}), generator())
+    # The outermost voxels may be blended with what is outside, by less than half a voxel.
+    torch.testing.assert_close(cropped[..., 1:-1, 1:-1, 1:-1], image[..., 1:-1, 1:-1, 1:-1])
 
 
 def test_same_generator_same_images_and_noise_keeps_the_range() -> None:

@@ -52,7 +52,10 @@ def test_it_names_what_is_missing() -> None:
     assert encoder.missing({"age": 5}) == ("coma",)
 
 
-@pytest.mark.parametrize("record", [{"age": "old"}, {"age": float("inf")}, {"coma": 2}, {"coma": "yes"}])
+@pytest.mark.parametrize(
+    "record",
+    [{"age": "old"}, {"age": float("inf")}, {"age": float("nan")}, {"age": 1e300}, {"coma": 2}, {"coma": "yes"}],
+)
 def test_what_is_no_number_is_refused(record: dict[str, float | str]) -> None:
     encoder = ClinicalEncoder.fit([AGE, COMA], [{"age": 5, "coma": 1}])
     with pytest.raises(MLError, match="must be") as caught:

@@ -11,8 +11,19 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from ml.errors import MLError
-from ml.training import Event, ModelCard, RunStoppedError, evaluate_run, read_manifest, run_cross_validation
-from ml.training.checkpoints import load_weights
+from ml.training import (
+    ClinicalEncoder,
+    Event,
+    ModelCard,
+    RunStoppedError,
+    TrainingConfig,
+    evaluate_run,
+    read_manifest,
+    run_cross_validation,
+)
+from ml.training.arms import build_net
+from ml.training.checkpoints import CellFiles, CellState, EpochRecord, load_weights
+from ml.training.images import ImageStore
 from tests.ml.training.factory import FEATURES, make_study, tiny_config
 
 
@@ -137,7 +148,7 @@ def test_imaging_learns_what_the_image_shows(tmp_path: Path) -> None:
 
 def test_fusion_learns_what_only_the_record_tells(tmp_path: Path) -> None:
     manifest = make_study(tmp_path / "study", 60, image_tells=False, record_tells=True)
-    config = tiny_config(arms=("fusion",), epochs=15, patience=15)
+    config = tiny_config(arms=("fusion",), epochs=30, patience=30)
     metrics = run_cross_validation(manifest, tmp_path / "run", config, device="cpu")
     assert metrics["arms"]["fusion"]["oof"]["auc"] > 0.9
 
@@ -149,25 +160,57 @@ def test_a_run_folder_belongs_to_one_run(finished: Any) -> None:
     assert caught.value.code == "other_run"
 
 
-def test_changed_or_unusable_images_are_refused(tmp_path: Path) -> None:
+def test_changed_images_are_refused(tmp_path: Path) -> None:
     manifest = make_study(tmp_path / "study")
-    np.save(tmp_path / "study" / "image-4.npy", np.zeros((16, 16, 16), np.float32))
-    with pytest.raises(MLError, match="case 5") as caught:
+    path = tmp_path / "study" / "image-4.npy"
+    np.save(path, np.zeros((16, 16, 16), np.float32))
+    with pytest.raises(MLError, match=r"case 5 .* was changed") as caught:
         run_cross_validation(manifest, tmp_path / "run", tiny_config(), device="cpu")
     assert caught.value.code == "bad_image"
 
 
-def test_infinite_loss_stops_with_its_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.full((16, 16, 16), np.nan, np.float32),
+        np.full((16, 16, 16), 70.0, np.float32),
+        np.zeros((16, 16), np.float32),
+        np.zeros((16, 16, 16), np.int16),
+        np.array(["no image"], dtype=object),
+    ],
+)
+def test_unusable_images_are_refused(tmp_path: Path, image: np.ndarray[Any, Any]) -> None:
+    path = tmp_path / "image.npy"
+    np.save(path, image)
+    manifest = read_manifest(make_study(tmp_path, 4))
+    case = manifest.cases[0].model_copy(update={"image": path.name})
+    store = ImageStore(tmp_path, [case], (16, 16, 16), cache_gib=1)
+    with pytest.raises(MLError, match="case 1") as caught:
+        store.batch([case.id])
+    assert caught.value.code == "bad_image"
+
+
+def test_a_loss_that_is_no_number_stops_with_its_place(tmp_path: Path) -> None:
     manifest = make_study(tmp_path / "study")
-    content = json.loads(manifest.read_text())
-    for case in content["cases"]:
-        # Finite on the form, infinite once scaled in single precision.
-        case["clinical"]["age"] = 1e300 if int(case["id"][2:]) % 2 else -1e300
-    manifest.write_text(json.dumps(content))
-    config = tiny_config(arms=("fusion",), learning_rate=1.0, weight_decay=1e38)
-    with pytest.raises(MLError, match=r"fusion arm, fold 1, epoch \d") as caught:
-        run_cross_validation(manifest, tmp_path / "run", config, device="cpu")
+    config = tiny_config(arms=("fusion",))
+    run_dir = tmp_path / "run"
+    with pytest.raises(RunStoppedError):
+        run_cross_validation(manifest, run_dir, config, device="cpu", should_stop=(run_dir / "splits.json").exists)
+    diverge(run_dir / "checkpoints" / "fusion", config)
+    with pytest.raises(MLError, match="training loss became nan in the fusion arm, fold 1, epoch 2") as caught:
+        run_cross_validation(manifest, run_dir, config, device="cpu")
     assert caught.value.code == "loss_not_finite"
+
+
+def diverge(folder: Path, config: TrainingConfig) -> None:
+    """Leave a first epoch whose weights have diverged."""
+    encoder = ClinicalEncoder.fit(FEATURES, [{}])
+    net = build_net("fusion", config, encoder.width)
+    optimizer = torch.optim.Adam(net.parameters())
+    torch.nn.init.constant_(net.get_parameter("classifier.weight"), float("nan"))
+    state = CellState()
+    state.add(EpochRecord(epoch=1, train_loss=1.0, validation_loss=1.0, validation_auc=None), net)
+    CellFiles(folder, 1).save_state(state, net, optimizer)
 
 
 def test_the_caller_can_stop_and_continue(finished: Any, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """manage.py demo: a simulated five-center study, from enrollment to ROC curves, by the same code as a real one."""
 
+import signal
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.core.models import Job
@@ -15,7 +17,7 @@ from apps.demonstration.cohort import build_cohort
 from apps.demonstration.people import create_people, sign_in_table
 from apps.demonstration.summary import summary_lines
 from apps.experiments.models import Experiment
-from apps.experiments.services import start_experiment
+from apps.experiments.services import retry_experiment, start_experiment
 from ml.training import TrainingConfig
 
 EXPERIMENT = "Demonstration: five-fold cross-validation on small images"
@@ -36,37 +38,50 @@ class Command(BaseCommand):
     ) -> None:
         if not settings.DEMONSTRATION:
             raise CommandError("This would fill the study with simulated patients. Set ICHOR_DEMONSTRATION=1 first.")
+        if not no_serve and not processes.is_free(port):
+            raise CommandError(f"Port {port} is in use. Choose another: make demo PORT=8001")
+        # Ended by whatever signal, the workers and the web server end too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         self.shown = ("", -1)
-        self.started = time.monotonic()
+        self.started, self.began = time.monotonic(), timezone.now()
         call_command("migrate", verbosity=0)
         create_people()
-        with processes.workers() as running:
-            build_cohort(analysed=patients, in_hospital=in_hospital, report=self.report)
-            self.wait("preprocessing", running)
-            self.train(epochs)
-            self.wait("training", running)
-            self.stdout.write("\n".join(summary_lines()))
-            if not no_serve:
-                self.serve(port)
+        try:
+            with processes.workers() as running:
+                build_cohort(analysed=patients, in_hospital=in_hospital, report=self.report)
+                self.wait("preprocessing", running)
+                self.train(epochs)
+                self.wait("training", running)
+                self.stdout.write("\n".join(summary_lines()))
+                if not no_serve:
+                    self.serve(port)
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped. `make demo` goes on where it was.")
 
     def train(self, epochs: int | None) -> None:
-        """Start the cross-validation, once."""
-        if Experiment.objects.filter(name=EXPERIMENT).exists():
+        """Start the cross-validation, once; one that failed goes on from its last checkpoint."""
+        scientist = User.objects.get(username="scientist")
+        earlier = Experiment.objects.filter(name=EXPERIMENT).select_related("job").first()
+        if earlier is not None:
+            if earlier.job is not None and earlier.job.state == Job.State.FAILED:
+                retry_experiment(actor=scientist, experiment=earlier)
             return
         config = TrainingConfig.small() if epochs is None else TrainingConfig.small(epochs=epochs, patience=epochs)
-        start_experiment(actor=User.objects.get(username="scientist"), name=EXPERIMENT, config=config)
+        start_experiment(actor=scientist, name=EXPERIMENT, config=config)
 
     def wait(self, what: str, running: list[Any]) -> None:
         """Wait until no job is waiting or running; a job that failed ends the demonstration with its sentence."""
         active = [Job.State.QUEUED, Job.State.RUNNING]
-        total = max(Job.objects.filter(state__in=active).count(), 1)
+        total = 1
         while left := list(Job.objects.filter(state__in=active)):
             if any(process.poll() is not None for process in running):
                 raise CommandError(f"A worker ended; its log is in {settings.VAR}.")
+            total = max(total, len(left))
             partial = sum(job.progress for job in left if job.state == Job.State.RUNNING)
             self.report(what, (total - len(left) + partial) / total)
             time.sleep(0.3)
-        failed = Job.objects.filter(state=Job.State.FAILED).first()
+        # Of this start alone: a CT that somebody's try-out upload left refused is no fault of the demonstration.
+        failed = Job.objects.filter(state=Job.State.FAILED, finished_at__gte=self.began).first()
         if failed is not None:
             raise CommandError(f"Job {failed.pk} ({failed.task}) failed: {failed.failure}")
 
@@ -86,8 +101,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         web = processes.start_web(port)
         try:
-            web.wait()
-        except KeyboardInterrupt:
-            self.stdout.write("\nStopping.")
+            if web.wait():
+                raise CommandError("The web server ended; what it said stands above.")
         finally:
             processes.stop(web)
