@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     cohort.to_csv(options.output / "cohort.csv", index_label="number")
     truth = {
-        str(number): _draw(options.output, number, patient, options.seed)
+        f"{number:05d}": _draw(options.output, number, patient, options.seed)
         for number, patient in enumerate(cohort.head(options.images).to_dict("records"))
     }
     (options.output / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")

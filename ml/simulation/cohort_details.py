@@ -58,8 +58,8 @@ def _symptoms(
 ) -> dict[str, NDArray[np.generic]]:
     """Coma is read from the GCS; who is comatose cannot complain of headache."""
     coma = (deficit >= 7) & (rng.random(deficit.size) < np.where(deficit >= 9, 0.98, 0.80))
-    pressure = 0.015 * volume + 0.4 * patients["ivh"].to_numpy() + 0.8 * (patients["bleed_site"] == "cerebellum")
-    pressure = pressure.to_numpy(dtype=np.float64)
+    cerebellar = (patients["bleed_site"] == "cerebellum").to_numpy(dtype=np.float64)
+    pressure = 0.015 * volume + 0.4 * patients["ivh"].to_numpy(dtype=np.float64) + 0.8 * cerebellar
     headache = _happens(rng, -0.3 + pressure) & (~coma | (rng.random(coma.size) < 0.3))
     return {"coma": coma, "headache": headache, "emesis": _happens(rng, -0.9 + pressure + 0.05 * deficit)}
 

@@ -1,6 +1,7 @@
 """A large pool of plausible patients, to be weighed until it follows the published tables (see ``cohort``)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,11 +89,11 @@ def _draw_group(rng: np.random.Generator, size: int, *, poor: bool) -> pd.DataFr
     return pd.DataFrame(measured)
 
 
-def _draw_measured(rng: np.random.Generator, size: int, *, poor: bool) -> dict[str, NDArray[np.generic]]:
+def _draw_measured(rng: np.random.Generator, size: int, *, poor: bool) -> dict[str, NDArray[Any]]:
     """Draw age, GCS, volume, pressures and onset-to-CT by a Gaussian copula on their published quartiles."""
     # Cholesky by hand on purpose: multivariate_normal goes through an SVD, whose signs differ between machines.
     normal = rng.standard_normal((size, len(_MEASURED))) @ np.linalg.cholesky(_CORRELATION).T
-    drawn: dict[str, NDArray[np.generic]] = {}
+    drawn: dict[str, NDArray[Any]] = {}
     for column, name in enumerate(_MEASURED):
         if name != "gcs":
             drawn[name] = _at_quantile(name, normal[:, column], poor=poor)
@@ -145,7 +146,7 @@ def _draw_site(rng: np.random.Generator, volume: Floats, infratentorial: Bools) 
     return np.where(infratentorial, below, above)
 
 
-def _add_history(rng: np.random.Generator, drawn: dict[str, NDArray[np.generic]], *, poor: bool) -> None:
+def _add_history(rng: np.random.Generator, drawn: dict[str, NDArray[Any]], *, poor: bool) -> None:
     """Add sex, history and habits: each at its published rate, leaning on what it goes with in practice."""
     age = (np.asarray(drawn["age"], dtype=np.float64) - 60) / 10
     systolic = (np.asarray(drawn["systolic_bp"], dtype=np.float64) - 171) / 25
@@ -169,7 +170,7 @@ def _add_history(rng: np.random.Generator, drawn: dict[str, NDArray[np.generic]]
     add("alcohol", 2.6 * male - 0.15 * age + 1.0 * smoking)
 
 
-def _add_ivh_and_treatment(rng: np.random.Generator, drawn: dict[str, NDArray[np.generic]], *, poor: bool) -> None:
+def _add_ivh_and_treatment(rng: np.random.Generator, drawn: dict[str, NDArray[Any]], *, poor: bool) -> None:
     """Add extension to the ventricles and treatment, both leaning on GCS, volume and site."""
     deficit = 13.0 - np.asarray(drawn["gcs"], dtype=np.float64)
     excess = np.asarray(drawn["hematoma_volume_ml"], dtype=np.float64) - 22.0

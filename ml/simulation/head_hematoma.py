@@ -83,7 +83,7 @@ class Hematoma:
     def volume_ml(self) -> float:
         """Exact volume, mL: the integral of r^3 / 3 over the sphere by a product Gauss rule exact for this outline."""
         nodes, weights = np.polynomial.legendre.leggauss(_POLAR)
-        azimuth = np.arange(_AZIMUTHS) * (2 * np.pi / _AZIMUTHS)
+        azimuth = np.arange(_AZIMUTHS, dtype=np.float64) * (2 * np.pi / _AZIMUTHS)
         u = _directions(nodes, azimuth)
         rho = self._outline64(u)
         integral = float((rho**3).reshape(_POLAR, _AZIMUTHS).sum(axis=1) @ weights) * (2 * np.pi / _AZIMUTHS) / 3
@@ -94,7 +94,7 @@ class Hematoma:
 
     def surface(self) -> Vector:
         """Return 384 points of the surface, (n, 3), LPS mm."""
-        u = _directions(np.linspace(-1, 1, 16), np.arange(24) * (2 * np.pi / 24))
+        u = _directions(np.linspace(-1, 1, 16), np.arange(24, dtype=np.float64) * (2 * np.pi / 24))
         return self.center + (u * self._outline64(u)[:, None] * self.radii) @ self.rotation
 
     @property

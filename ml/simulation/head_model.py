@@ -172,8 +172,9 @@ def make_head(spec: PhantomSpec, rng: np.random.Generator) -> HeadModel:
     angles = np.deg2rad(np.clip(rng.normal(0, 2.5, 3), -6, 6))
     translation = np.append(np.clip(rng.normal(0, 4, 2), -8, 8), rng.uniform(-60, 60))
     atrophy = rng.uniform(0, 1)
-    shape = {"skull_mm": float(rng.uniform(5.0, 7.5)), "scalp_mm": float(rng.uniform(4.5, 7.0))}
-    fields = {"gyri": WaveField(rng, 19.0), "folia": WaveField(rng, 5.5), "texture": WaveField(rng, 9.0)}
+    # Drawn in this order, which is part of what a seed means.
+    skull_mm, scalp_mm = float(rng.uniform(5.0, 7.5)), float(rng.uniform(4.5, 7.0))
+    gyri, folia, texture = WaveField(rng, 19.0), WaveField(rng, 5.5), WaveField(rng, 9.0)
 
     hematoma = place_hematoma(spec, rng, scale, lambda points: _depth(points, scale))
     return HeadModel(
@@ -185,8 +186,11 @@ def make_head(spec: PhantomSpec, rng: np.random.Generator) -> HeadModel:
         sulcus_mm=0.35 + 0.75 * atrophy,
         hematoma=hematoma,
         displacement=_displacement(spec, hematoma, scale),
-        **shape,
-        **fields,
+        skull_mm=skull_mm,
+        scalp_mm=scalp_mm,
+        gyri=gyri,
+        folia=folia,
+        texture=texture,
     )
 
 

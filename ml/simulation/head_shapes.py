@@ -182,7 +182,7 @@ def ellipsoid_occupancy(points: Points, shape: Ellipsoid, soften: float = 0.0) -
     return occupancy(d, np.sqrt(through, out=through))
 
 
-def occupancy(distance: Array, width: Array | float) -> Array:
+def occupancy(distance: Array, width: Array | np.float32 | float) -> Array:
     """Return the filled part of a voxel `width` mm deep whose center lies `distance` mm outside a surface."""
     filled = np.divide(distance, np.asarray(width, dtype=np.float32), dtype=np.float32)
     np.subtract(np.float32(0.5), filled, out=filled)
@@ -196,7 +196,7 @@ def partial_volume_width(distance: Array, plane: Plane) -> Array:
     """
     if min(distance.shape) < 2:  # no gradient to be had from a line of pixels
         return np.full_like(distance, np.hypot(plane.thickness, 1.2 * plane.pixel))
-    rows, columns = np.gradient(distance, np.float32(plane.pixel))
+    rows, columns = (np.asarray(part) for part in np.gradient(distance, np.float32(plane.pixel)))
     rows *= rows
     columns *= columns
     rows += columns

@@ -76,5 +76,5 @@ def _newton_step(
 ) -> NDArray[np.float64]:
     """Newton's step; the least-squares solution serves where some margins follow from others."""
     covariance = (centered * weights[:, None]).T @ centered - np.outer(gradient, gradient)
-    step: NDArray[np.float64] = -np.linalg.lstsq(covariance, gradient, rcond=1e-12)[0]
+    step: NDArray[np.float64] = -np.linalg.lstsq(covariance, gradient, rcond=1e-12)[0].astype(np.float64)
     return step

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 
 @pytest.fixture
-def files(tmp_path: Path, settings: SettingsWrapper) -> Callable[[], set[str]]:
+def files(tmp_path: Path, settings: Any) -> Callable[[], set[str]]:
     """Keep store and runs in the test's own folder, and list the files of the store."""
     folder = tmp_path / "store"
     settings.STORAGES = settings.STORAGES | {

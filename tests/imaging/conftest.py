@@ -12,7 +12,7 @@ from apps.accounts.policy import Role
 from apps.patients.models import Patient
 from tests.imaging.doors import Doors
 from tests.imaging.factory import ct_api_url, ct_url
-from tests.imaging.store import empty_store as empty_store  # noqa: PLC0414 (a fixture)
+from tests.imaging.store import empty_store as empty_store
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Doors:
 
 def check_sentence(sentence: str) -> None:
     """A sentence says what is wrong and, behind a stop or colon, what to do; it shows no inner workings."""
-    assert sentence[0].isupper()
+    assert sentence[0].isupper() or sentence[0].isdigit()
     assert sentence.endswith(".")
     assert 20 < len(sentence) < 300
     assert ": " in sentence or ". " in sentence

@@ -65,7 +65,7 @@ def _planted_file(dataset: Dataset, number: int) -> bytes:
 
 def _plant(dataset: Dataset, tag: Tag) -> None:
     vr, _, _, _, keyword = DicomDictionary[tag]
-    if tag.group <= 0x0002 or keyword in _NEEDED or not keyword or keyword in dataset and vr not in TEXT_VRS:
+    if tag.group <= 0x0002 or keyword in _NEEDED or not keyword or (keyword in dataset and vr not in TEXT_VRS):
         return
     if vr in TEXT_VRS:
         dataset.add(DataElement(tag, vr, f"{MARK}{tag.element:04X}"))
