@@ -36,7 +36,7 @@ class Center(models.Model):
         _("code"),
         max_length=8,
         unique=True,
-        validators=[RegexValidator(r"^[A-Z][A-Z0-9]{0,7}$", _("Use capital letters and digits, a letter first."))],
+        validators=[RegexValidator(r"^[A-Z][A-Z0-9]{0,7}\Z", _("Use capital letters and digits, a letter first."))],
     )
     name = models.CharField(_("name"), max_length=200)
     # The last number given to a patient; enrollment counts it up under a row lock.
@@ -60,7 +60,11 @@ class Membership(models.Model):
     class Meta:
         ordering: ClassVar = ["user", "role", "center"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["user", "role", "center"], name="membership_once", nulls_distinct=False),
+            # Two constraints, because SQLite can't be told that two empty centers are the same.
+            models.UniqueConstraint(fields=["user", "role", "center"], name="membership_once"),
+            models.UniqueConstraint(
+                fields=["user", "role"], condition=models.Q(center__isnull=True), name="membership_once_everywhere"
+            ),
             models.CheckConstraint(
                 condition=~models.Q(role__in=sorted(CENTER_ROLES)) | models.Q(center__isnull=False),
                 name="membership_center_role_has_center",

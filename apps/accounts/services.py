@@ -3,6 +3,7 @@
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import Center, Membership, User
 from apps.accounts.policy import CENTER_ROLES, Role
@@ -36,10 +37,12 @@ def create_user(*, username: str, full_name: str, email: str, password: str) -> 
 def give_role(*, user: User, role: Role, center: Center | None) -> Membership:
     """Give a role in one center, or (center None) in all of them."""
     if center is None and role in CENTER_ROLES:
-        raise Refusal("role_needs_center", f"The role {role} belongs to one center. Name the center.")
+        raise Refusal(
+            "role_needs_center", _("The role %(role)s belongs to one center. Name the center.") % {"role": role}
+        )
     membership, created = Membership.objects.get_or_create(user=user, role=role, center=center)
     if not created:
-        raise Conflict("role_known", "The account has this role already.")
+        raise Conflict("role_known", _("The account has this role already."))
     return membership
 
 

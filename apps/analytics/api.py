@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -149,6 +150,6 @@ class AnalysisDetail(APIView):
         shown = dashboard_visible_to(request.user, center=query.get("center", ""), patients=query.get("patients", ""))
         if shown.analysis is None:
             raise Refusal(
-                "no_experiment", "No experiment has finished yet. Start one, or wait until it has ended.", status=409
+                "no_experiment", _("No experiment has finished yet. Start one, or wait until it has ended."), status=409
             )
         return Response(DashboardSerializer(shown).data)

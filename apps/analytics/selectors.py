@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.core.cache import cache
 from django.http import Http404
+from django.utils.translation import gettext as _
 
 from apps.accounts.access import Actor, centers_with, has_permission_everywhere, require
 from apps.accounts.models import Center
@@ -54,7 +55,7 @@ def dashboard_visible_to(actor: Actor, *, center: str = "", patients: str = "") 
     scope = scope_of(actor, center)
     patients = patients or PATIENT_SETS[0]
     if patients not in PATIENT_SETS:
-        raise Refusal("unknown_patients", "There is no such set of patients. Choose cv, test or all.", status=400)
+        raise Refusal("unknown_patients", _("There is no such set of patients. Choose cv, test or all."), status=400)
     experiment = serving_experiment()
     analysis = None if experiment is None else analysis_of(experiment, scope.codes, patients)
     return Dashboard(scope, patients, experiment, analysis)

@@ -3,8 +3,9 @@
 import gzip
 import struct
 import zlib
-from dataclasses import dataclass
 from io import BytesIO
+
+from django.utils.translation import gettext as _
 
 from apps.core.errors import Refusal
 from ml.volumes import Geometry, MaskError
@@ -13,23 +14,12 @@ GZIP = b"\x1f\x8b"
 # The widest voxel that the standard knows for one number, and room for the header and its extensions.
 _WIDEST_VOXEL = 8
 _HEADER_ROOM = 1 << 20
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the header of one version of NIfTI keeps its size, its mark, the start of the voxels, and free text."""
-
-    size: int
-    magic: tuple[int, bytes]
-    voxel_offset: tuple[int, str]
-    free_text: tuple[slice, ...]
-
-
-# data_type, db_name and regular; descrip and aux_file; intent_name (nifti1.h and nifti2.h)
-_LAYOUTS = (
-    _Layout(348, (344, b"n+1\0"), (108, "f"), (slice(4, 39), slice(148, 252), slice(328, 344))),
-    _Layout(540, (4, b"n+2\0"), (168, "q"), (slice(240, 344), slice(508, 524), slice(525, 540))),
-)
+# Places in the header of NIfTI-1 (nifti1.h). ITK reads no other version.
+_HEADER_SIZE = 348
+_MAGIC = slice(344, 348)
+_VOXEL_OFFSET = 108
+# data_type, db_name, extents, session_error and regular; descrip and aux_file; intent_name
+_FREE_TEXT = (slice(4, 39), slice(148, 252), slice(328, 344))
 
 
 def plain_nifti(content: bytes, grid: Geometry) -> bytes:
@@ -43,7 +33,7 @@ def plain_nifti(content: bytes, grid: Geometry) -> bytes:
     if len(data) > limit:
         raise Refusal(
             "mask_too_large",
-            "The file is larger than any mask of this CT can be. Draw it on this CT series and save it as .nii.gz.",
+            _("The file is larger than any mask of this CT can be. Draw it on this CT series and save it as .nii.gz."),
         )
     return _stripped(data)
 
@@ -54,26 +44,25 @@ def _unpacked(content: bytes, limit: int) -> bytes:
         with gzip.GzipFile(fileobj=BytesIO(content)) as stream:
             return stream.read(limit + 1)
     except (OSError, EOFError, zlib.error):
-        raise MaskError("mask_incomplete", "The mask file is damaged or cut short: save or send it again.") from None
+        raise MaskError("mask_incomplete", _("The mask file is damaged or cut short: save or send it again.")) from None
 
 
 def _stripped(data: bytes) -> bytes:
-    for layout in _LAYOUTS:
-        place, mark = layout.magic
-        if data[place : place + len(mark)] != mark:
-            continue
-        order = next((sign for sign in "<>" if data[:4] == struct.pack(f"{sign}i", layout.size)), None)
-        if order is None:
-            continue
-        offset, kind = layout.voxel_offset
-        start = struct.unpack_from(order + kind, data, offset)[0]
-        if not layout.size + 4 <= start <= len(data):
-            continue
-        header = bytearray(data[: layout.size])
-        for text in layout.free_text:
-            header[text] = bytes(text.stop - text.start)
-        struct.pack_into(order + kind, header, offset, layout.size + 4)
-        return bytes(header) + bytes(4) + data[int(start) :]
-    raise MaskError(
-        "not_nifti", "The mask cannot be read as a NIfTI image: save the segmentation as .nii.gz, as ITK-SNAP does."
+    order = next((sign for sign in "<>" if data[:4] == struct.pack(f"{sign}i", _HEADER_SIZE)), None)
+    if order is None or data[_MAGIC] != b"n+1\0":
+        raise _not_nifti()
+    start = struct.unpack_from(f"{order}f", data, _VOXEL_OFFSET)[0]
+    if not _HEADER_SIZE + 4 <= start <= len(data):  # false for "not a number" too
+        raise _not_nifti()
+    header = bytearray(data[:_HEADER_SIZE])
+    for text in _FREE_TEXT:
+        header[text] = bytes(text.stop - text.start)
+    struct.pack_into(f"{order}f", header, _VOXEL_OFFSET, _HEADER_SIZE + 4)
+    return bytes(header) + bytes(4) + data[int(start) :]
+
+
+def _not_nifti() -> MaskError:
+    return MaskError(
+        "not_nifti",
+        _("The mask cannot be read as a NIfTI image: save the segmentation as .nii.gz, as ITK-SNAP does."),
     )

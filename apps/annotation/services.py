@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from apps.accounts.access import require
 from apps.accounts.models import User
@@ -37,7 +38,7 @@ def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
     """
     require(actor, Permission.UPLOAD_MASK, series.patient.center)
     if series.state == Series.State.FAILED:
-        raise Refusal("series_failed", "This CT is not usable, so it takes no mask. Upload a usable CT first.")
+        raise Refusal("series_failed", _("This CT is not usable, so it takes no mask. Upload a usable CT first."))
     grid = geometry.from_json(series.geometry)
     mask = _read(content, grid)
     return store_mask(actor=actor, series=series, mask=mask)
@@ -48,11 +49,11 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
     grid = geometry.from_json(series.geometry)
     volume = _milliliters(volume_ml(mask, grid))
     if volume <= 0:
-        raise Refusal("mask_too_small", "The mask is smaller than 0.01 mL. Draw the hematoma and send it again.")
+        raise Refusal("mask_too_small", _("The mask is smaller than 0.01 mL. Draw the hematoma and send it again."))
     estimate = _milliliters(abc2_ml(mask, grid))
     if max(volume, estimate) >= LARGEST_ML:
         raise Refusal(
-            "mask_too_big", "The mask is larger than any head. Check the pixel spacing of the CT, and draw it again."
+            "mask_too_big", _("The mask is larger than any head. Check the pixel spacing of the CT, and draw it again.")
         )
     packed = _pack(mask, series)
     with transaction.atomic(), store.writing() as files:
@@ -61,7 +62,9 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
         name, digest = files.put(packed, ".npz")
         if newest is not None and newest.sha256 == digest:
             raise Conflict(
-                "mask_known", f"This mask is the same as version {newest.version}, the newest. Nothing was changed."
+                "mask_known",
+                _("This mask is the same as version %(version)d, the newest. Nothing was changed.")
+                % {"version": newest.version},
             )
         last = series.masks.aggregate(last=Max("version"))["last"] or 0
         row = Mask.objects.create(

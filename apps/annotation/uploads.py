@@ -1,6 +1,7 @@
 """The one file of a mask upload, in the browser and in the API alike."""
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from apps.core.errors import Refusal
 from apps.core.uploads import uploaded_files
@@ -16,9 +17,9 @@ def mask_content(request: HttpRequest) -> bytes:
     except Refusal as refusal:
         if refusal.code != "nothing_uploaded":
             raise
-        raise Refusal("nothing_uploaded", "No file was chosen. Choose the NIfTI file of the mask.") from None
+        raise Refusal("nothing_uploaded", _("No file was chosen. Choose the NIfTI file of the mask.")) from None
     if len(files) > 1:
-        raise Refusal("one_mask_only", "More than one file was sent. Send one mask at a time.")
+        raise Refusal("one_mask_only", _("More than one file was sent. Send one mask at a time."))
     content: bytes = files[0].read()
     return content
 
@@ -27,5 +28,5 @@ def series_for_mask(patient: Patient) -> Series:
     """Return the CT that a mask of this patient belongs to."""
     series = current_series(patient)
     if series is None:
-        raise Refusal("no_ct", "This patient has no CT yet. Upload the CT first, then its mask.", status=409)
+        raise Refusal("no_ct", _("This patient has no CT yet. Upload the CT first, then its mask."), status=409)
     return series

@@ -6,6 +6,7 @@ from io import BytesIO
 import pandas as pd
 import pyarrow.parquet as pq
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from apps.accounts.access import Actor, has_permission_everywhere
 from apps.accounts.policy import Permission
@@ -47,6 +48,6 @@ def _content(snapshot: Snapshot) -> bytes:
     content = store.get(snapshot.file)
     if hashlib.sha256(content).hexdigest() != snapshot.digest:
         raise Refusal(
-            "snapshot_damaged", "The file of a frozen cohort was changed. Tell the administrator.", status=409
+            "snapshot_damaged", _("The file of a frozen cohort was changed. Tell the administrator."), status=409
         )
     return content

@@ -2,6 +2,7 @@
 
 import pandas as pd
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
@@ -23,7 +24,7 @@ def freeze_snapshot(*, actor: User, rows: list[Row] | None = None) -> Snapshot:
     require_everywhere(actor, Permission.RUN_EXPERIMENTS)
     rows = build_rows() if rows is None else rows
     if not rows:
-        raise Refusal("no_patients", "No patient is enrolled yet, so there is nothing to freeze.", status=409)
+        raise Refusal("no_patients", _("No patient is enrolled yet, so there is nothing to freeze."), status=409)
     content = to_parquet(rows)
     exclusions = count_exclusions(pd.DataFrame(rows, columns=["exclusion"]))
     with transaction.atomic(), store.writing() as files:

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.core.errors import Refusal
 from apps.core.models import Job
@@ -144,8 +145,11 @@ def run_job(*, job_id: int) -> None:
         logger.exception("job %s (%s) failed", job_id, job.task)
         _finish(
             handle,
-            failure="The task stopped on an unexpected error. Retry it; if it fails again, tell the "
-            f"administrator that job {job_id} failed.",
+            failure=_(
+                "The task stopped on an unexpected error. Retry it; if it fails again, tell the administrator that "
+                "job %(job)d failed."
+            )
+            % {"job": job_id},
             code="unexpected",
         )
     else:
@@ -201,7 +205,9 @@ def requeue_lost(*, at_start: bool = False) -> list[int]:
 def _give_up_claim(job: Job) -> bool:
     mine = Job.objects.filter(pk=job.pk, claim=job.claim, state=Job.State.RUNNING)
     if job.attempt >= MAX_ATTEMPTS:
-        sentence = f"The worker stopped {job.attempt} times while it did this. Tell the administrator; then retry."
+        sentence = _("The worker stopped %(n)d times while it did this. Tell the administrator; then retry.") % {
+            "n": job.attempt
+        }
         mine.update(state=Job.State.FAILED, failure=sentence, failure_code="worker_lost", finished_at=timezone.now())
         return False
     return bool(mine.update(state=Job.State.QUEUED, claim=""))

@@ -22,7 +22,7 @@ class Store:
         digest = hashlib.sha256(content).hexdigest()
         name = f"{digest[:2]}/{digest[2:4]}/{digest}{suffix}"
         if default_storage.exists(name):
-            if hashlib.sha256(get(name)).hexdigest() == digest:
+            if _is_whole(name, digest):
                 return name, digest
             default_storage.delete(name)
         saved = default_storage.save(name, ContentFile(content))
@@ -47,6 +47,13 @@ def writing() -> Iterator[Store]:
         for name in store.made:
             default_storage.delete(name)
         raise
+
+
+def _is_whole(name: str, digest: str) -> bool:
+    try:
+        return hashlib.sha256(get(name)).hexdigest() == digest
+    except FileNotFoundError:  # another writer has just removed the part
+        return False
 
 
 def get(name: str) -> bytes:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from apps.core.errors import Refusal
 
@@ -45,8 +46,10 @@ def uploaded_files(request: HttpRequest, field: str) -> "list[UploadedFile[bytes
     if request.META.get(TOO_LARGE):
         limit = settings.UPLOAD_MAX_BYTES // 1024**2
         raise Refusal(
-            "upload_too_large", f"The upload is larger than {limit} MB. Send one series at a time.", status=413
+            "upload_too_large",
+            _("The upload is larger than %(limit)d MB. Send one series at a time.") % {"limit": limit},
+            status=413,
         )
     if not files:
-        raise Refusal("nothing_uploaded", "No file was chosen. Choose a ZIP file or the files of one CT series.")
+        raise Refusal("nothing_uploaded", _("No file was chosen. Choose a ZIP file or the files of one CT series."))
     return files

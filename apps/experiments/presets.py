@@ -1,5 +1,6 @@
 """The training configurations that the page offers."""
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.errors import Refusal
@@ -17,4 +18,4 @@ def config_of(preset: str) -> TrainingConfig:
         return TrainingConfig()
     if preset == "small":
         return TrainingConfig.small()
-    raise Refusal("unknown_preset", "There is no such configuration. Choose study or small.")
+    raise Refusal("unknown_preset", gettext("There is no such configuration. Choose study or small."))

@@ -1,5 +1,7 @@
 """Reading experiments and their results."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 from django.db.models import QuerySet
 
@@ -7,6 +9,19 @@ from apps.accounts.access import Actor, has_permission_everywhere
 from apps.accounts.policy import Permission
 from apps.cohorts.selectors import load_included
 from apps.experiments.models import Experiment, PatientResult
+
+
+@dataclass(frozen=True)
+class Discrimination:
+    """The area under the ROC curve of one model on one part of the patients; None where it is not defined."""
+
+    arm: str
+    part: str
+    n: int
+    n_poor: int
+    auc: float | None
+    low: float | None
+    high: float | None
 
 
 def experiments_visible_to(actor: Actor) -> QuerySet[Experiment]:
@@ -35,3 +50,14 @@ def results_table(experiment: Experiment) -> pd.DataFrame:
     results = pd.DataFrame(list(rows), columns=["study_id", "arm", "split", "probability"])
     wide = results.pivot(index=["study_id", "split"], columns="arm", values="probability").reset_index()
     return cohort.merge(wide, on="study_id", how="inner", validate="one_to_one")
+
+
+def discrimination_of(experiment: Experiment) -> list[Discrimination]:
+    """Return the figures of a run, out of fold ("oof") and on the test split ("test"); none before its end."""
+    found = []
+    for arm, parts in experiment.metrics.get("arms", {}).items():
+        for part in ("oof", "test"):
+            figures = parts[part]
+            low, high = figures["ci_delong"] or (None, None)
+            found.append(Discrimination(arm, part, figures["n"], figures["n_poor"], figures["auc"], low, high))
+    return found

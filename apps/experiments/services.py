@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
@@ -57,8 +58,11 @@ def _check_size(rows: list[Row], config: TrainingConfig) -> None:
     if min(poor, favorable) < needed:
         raise Refusal(
             "too_few_patients",
-            f"Training needs at least {needed} patients of each outcome with CT, mask and complete form; "
-            f"{poor} with a poor and {favorable} with a favorable outcome are ready.",
+            _(
+                "Training needs at least %(needed)d patients of each outcome with CT, mask and complete form; "
+                "%(poor)d with a poor and %(favorable)d with a favorable outcome are ready."
+            )
+            % {"needed": needed, "poor": poor, "favorable": favorable},
             status=409,
         )
 
@@ -68,7 +72,7 @@ def _preprocessing_of(rows: list[Row]) -> str:
     if {row["preprocessing_version"] for row in rows} != {PREPROCESSING_VERSION}:
         raise Refusal(
             "mixed_preprocessing",
-            "Some CTs were preprocessed by another version of the program. Preprocess them again, then train.",
+            _("Some CTs were preprocessed by another version of the program. Preprocess them again, then train."),
             status=409,
         )
     return PREPROCESSING_VERSION
@@ -81,7 +85,7 @@ def retry_experiment(*, actor: User, experiment: Experiment) -> None:
     # The lock lets one of two clicks at the same moment through.
     job = Job.objects.select_for_update().filter(experiment=experiment).first()
     if job is None or job.state != Job.State.FAILED:
-        raise Refusal("not_failed", "Only a failed run can be tried again.", status=409)
+        raise Refusal("not_failed", _("Only a failed run can be tried again."), status=409)
     record(actor=actor, action="retry_experiment", target=experiment)
     jobs.retry(job)
 

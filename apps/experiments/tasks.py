@@ -5,8 +5,7 @@ import time
 from apps.core.jobs import JobHandle, durable_task
 from apps.experiments import services
 from apps.experiments.models import Experiment
-from ml.inference import load_model
-from ml.training import Event, TrainingConfig, run_cross_validation
+from ml import inference, training
 
 STAGES = {"verify": "Reading images", "split": "Splitting patients", "evaluate": "Evaluating", "done": "Done"}
 # Events of the same stage, such as those of single images, are passed on no faster than this.
@@ -26,9 +25,9 @@ def _run(job: JobHandle, experiment: Experiment) -> None:
     job.report("Collecting images", 0.0)
     manifest = services.write_inputs(experiment)
     folder = services.model_folder(experiment)
-    config = TrainingConfig.model_validate(experiment.config)
-    metrics = run_cross_validation(manifest, folder, config, _Reporter(job))
-    model = load_model(folder)
+    config = training.TrainingConfig.model_validate(experiment.config)
+    metrics = training.run_cross_validation(manifest, folder, config, _Reporter(job))
+    model = inference.load_model(folder)
     services.finish_experiment(experiment=experiment, metrics=metrics, model_digest=model.digest)
 
 
@@ -40,14 +39,14 @@ class _Reporter:
         self._shown = ""
         self._at = 0.0
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: training.Event) -> None:
         text, now = describe(event), time.monotonic()
         if text != self._shown or now - self._at >= SECONDS_BETWEEN_REPORTS:
             self._job.report(text, event.progress)
             self._shown, self._at = text, now
 
 
-def describe(event: Event) -> str:
+def describe(event: training.Event) -> str:
     """Say an event of the training loop in a few words."""
     if event.arm is None:
         return STAGES.get(event.stage, event.stage)

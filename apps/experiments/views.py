@@ -13,7 +13,7 @@ from apps.experiments import services
 from apps.experiments.forms import ExperimentForm
 from apps.experiments.models import Experiment
 from apps.experiments.presets import config_of
-from apps.experiments.selectors import experiments_visible_to
+from apps.experiments.selectors import Discrimination, discrimination_of, experiments_visible_to
 
 
 @require_GET
@@ -21,17 +21,27 @@ def listing(request: HttpRequest) -> HttpResponse:
     """List the runs, newest first."""
     require(request.user, Permission.VIEW_EXPERIMENTS)
     context = {
-        "experiments": experiments_visible_to(request.user),
+        "rows": [(experiment, _headline(experiment)) for experiment in experiments_visible_to(request.user)],
         "can_run": has_permission_everywhere(request.user, Permission.RUN_EXPERIMENTS),
     }
     return render(request, "experiments/list.html", context)
+
+
+def _headline(experiment: Experiment) -> Discrimination | None:
+    """Return the figure by which runs are compared."""
+    found = discrimination_of(experiment)
+    return next((figures for figures in found if (figures.arm, figures.part) == ("fusion", "oof")), None)
 
 
 @require_GET
 def detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """Show one run: what it trained on, how far it is, and what came of it."""
     experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
-    context = {"experiment": experiment, "exclusions": exclusions_of(experiment.snapshot)}
+    context = {
+        "experiment": experiment,
+        "exclusions": exclusions_of(experiment.snapshot),
+        "discrimination": discrimination_of(experiment),
+    }
     return render(request, "experiments/detail.html", context | job_context(request, experiment))
 
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
 
 from apps.core.errors import Refusal
 
@@ -35,7 +36,7 @@ def unpack(uploads: Iterable["UploadedFile[bytes]"]) -> list[bytes]:
         if len(contents) > settings.UPLOAD_MAX_FILES:
             raise _too_many()
     if not contents:
-        raise Refusal("no_files", "There is no file in the upload. Send the DICOM files of one CT series.")
+        raise Refusal("no_files", _("There is no file in the upload. Send the DICOM files of one CT series."))
     return contents
 
 
@@ -57,7 +58,9 @@ def _unzip(data: bytes, limit: int) -> list[bytes]:
     except Refusal:
         raise
     except Exception as error:  # zipfile and its decoders raise a dozen kinds on damaged input
-        raise Refusal("bad_zip", "The ZIP file is damaged or of an unknown kind. Make it again and send it.") from error
+        raise Refusal(
+            "bad_zip", _("The ZIP file is damaged or of an unknown kind. Make it again and send it.")
+        ) from error
 
 
 def _check_members(members: list[zipfile.ZipInfo], size: int, limit: int) -> None:
@@ -67,10 +70,13 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, limit: int) -> Non
         if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
             raise Refusal(
                 "unsafe_path",
-                "The ZIP file holds a file with an absolute or climbing path. Make it again from the series' folder.",
+                _(
+                    "The ZIP file holds a file with an absolute or climbing path. "
+                    "Make it again from the series' folder."
+                ),
             )
         if info.flag_bits & _ENCRYPTED:
-            raise Refusal("encrypted_zip", "The ZIP file has a password. Send one without.")
+            raise Refusal("encrypted_zip", _("The ZIP file has a password. Send one without."))
     unpacked = sum(info.file_size for info in members)
     packed = min(sum(info.compress_size for info in members), size)
     if unpacked > limit or (unpacked and unpacked >= MAX_EXPANSION * packed):
@@ -88,19 +94,25 @@ def _read_members(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limi
         if left < 0:
             raise _bomb()
         if content.startswith(ZIP_STARTS):
-            raise Refusal("nested_zip", "The ZIP file holds another ZIP file. Unpack it and send one series alone.")
+            raise Refusal("nested_zip", _("The ZIP file holds another ZIP file. Unpack it and send one series alone."))
         contents.append(content)
     return contents
 
 
 def _too_many() -> Refusal:
     limit = settings.UPLOAD_MAX_FILES
-    return Refusal("too_many_files", f"The upload holds more than {limit} files. Send one CT series at a time.")
+    return Refusal(
+        "too_many_files",
+        _("The upload holds more than %(limit)d files. Send one CT series at a time.") % {"limit": limit},
+    )
 
 
 def _bomb() -> Refusal:
     return Refusal(
         "zip_expands",
-        f"The ZIP file unpacks to more than {settings.UPLOAD_MAX_BYTES // 1024**2} MB or to {MAX_EXPANSION} times its "
-        "size, which no CT series does. Send the series as it was exported.",
+        _(
+            "The ZIP file unpacks to more than %(limit)d MB or to %(times)d times its size, which no CT series does. "
+            "Send the series as it was exported."
+        )
+        % {"limit": settings.UPLOAD_MAX_BYTES // 1024**2, "times": MAX_EXPANSION},
     )

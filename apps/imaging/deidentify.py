@@ -14,6 +14,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
@@ -121,20 +122,25 @@ def check_allowed(dataset: Dataset) -> None:
     if _values(dataset, "SOPClassUID") != [CTImageStorage]:
         raise Refusal(
             "not_ct_image",
-            "A file is no CT image but a derived object (screen shot, dose sheet, report). Send the CT slices alone.",
+            _(
+                "A file is no CT image but a derived object (screen shot, dose sheet, report). "
+                "Send the CT slices alone."
+            ),
         )
     if not KEPT["PhotometricInterpretation"](_values(dataset, "PhotometricInterpretation")):
-        raise Refusal("not_gray", "A file is a color picture, not a CT slice. Send the CT slices alone.")
+        raise Refusal("not_gray", _("A file is a color picture, not a CT slice. Send the CT slices alone."))
     if "YES" in _values(dataset, "BurnedInAnnotation"):
         raise Refusal(
             "burned_in_annotation",
-            "A slice has text burned into its picture, which could name the patient. Send the original series.",
+            _("A slice has text burned into its picture, which could name the patient. Send the original series."),
         )
     if _has_embedded_overlay(dataset):
         raise Refusal(
             "embedded_overlay",
-            "A slice carries a drawing or text inside its pixel values, which could name the patient. "
-            "Export the series without overlays.",
+            _(
+                "A slice carries a drawing or text inside its pixel values, which could name the patient. "
+                "Export the series without overlays."
+            ),
         )
 
 

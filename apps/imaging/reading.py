@@ -8,6 +8,7 @@ from io import BytesIO
 
 import pydicom
 from django.conf import settings
+from django.utils.translation import gettext as _
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
@@ -33,15 +34,15 @@ def read_datasets(files: Sequence[bytes]) -> list[Dataset]:
     Raises SeriesError (no DICOM, damaged) and Refusal (no file, or pictures too large in all).
     """
     for number, content in enumerate(files, start=1):
-        _check_deflated(content, f"File {number} of {len(files)}")
+        _check_deflated(content, number, len(files))
     datasets = [dataset for dataset in open_datasets(map(BytesIO, files), pixels=True) if not _is_directory(dataset)]
     if not datasets:
-        raise Refusal("no_files", "There is no image in the upload. Send the DICOM files of one CT series.")
+        raise Refusal("no_files", _("There is no image in the upload. Send the DICOM files of one CT series."))
     _check_size(datasets)
     return datasets
 
 
-def _check_deflated(content: bytes, name: str) -> None:
+def _check_deflated(content: bytes, number: int, total: int) -> None:
     """Refuse a deflated file that unpacks without bound, as pydicom would unpack it whole."""
     if str(DeflatedExplicitVRLittleEndian).encode() not in content[:4096]:
         return
@@ -52,7 +53,11 @@ def _check_deflated(content: bytes, name: str) -> None:
     except zlib.error:
         unpacked = 0
     if not unpacked:
-        raise SeriesError("unreadable", f"{name} cannot be read, it may be damaged or cut short: export it again.")
+        raise SeriesError(
+            "unreadable",
+            _("File %(number)d of %(total)d cannot be read, it may be damaged or cut short: export it again.")
+            % {"number": number, "total": total},
+        )
     if unpacked >= settings.UPLOAD_MAX_BYTES:
         raise _too_large()
 
@@ -75,6 +80,7 @@ def _too_large() -> Refusal:
     limit = settings.UPLOAD_MAX_BYTES // 1024**2
     return Refusal(
         "series_too_large",
-        f"The pictures of the upload unpack to more than {limit} MB. Send one series of the head, and nothing else.",
+        _("The pictures of the upload unpack to more than %(limit)d MB. Send one series of the head, and nothing else.")
+        % {"limit": limit},
         status=413,
     )

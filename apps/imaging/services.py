@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from django.db import transaction
+from django.utils.translation import gettext as _
 from pydicom.dataset import Dataset
 
 from apps.accounts.access import require
@@ -72,12 +73,16 @@ def _refuse_known(actor: User, patient: Patient, digest: str) -> None:
     own = Series.objects.filter(patient=patient, digest=digest).first()
     if own is not None:
         when = f"{own.uploaded_at:%Y-%m-%d %H:%M} UTC"
-        raise Conflict("scan_known", f"This scan was already uploaded for this patient on {when}. Nothing was changed.")
+        raise Conflict(
+            "scan_known",
+            _("This scan was already uploaded for this patient on %(when)s. Nothing was changed.") % {"when": when},
+        )
     other = series_visible_to(actor).filter(digest=digest).select_related("patient").first()
     if other is not None:
         raise Conflict(
             "scan_of_other_patient",
-            f"This scan is already stored for patient {other.patient.study_id}. Check whose scan it is.",
+            _("This scan is already stored for patient %(study_id)s. Check whose scan it is.")
+            % {"study_id": other.patient.study_id},
         )
 
 
@@ -115,8 +120,10 @@ def _store_instances(files: store.Store, series: Series, volume: Volume, dataset
 def _series_differs() -> Conflict:
     return Conflict(
         "series_differs",
-        "Slices with the same unique identifiers are stored for this patient already, but in another set or with other "
-        "pixels. Check which export is the right one, and ask the data manager.",
+        _(
+            "Slices with the same unique identifiers are stored for this patient already, but in another set or with "
+            "other pixels. Check which export is the right one, and ask the data manager."
+        ),
     )
 
 
@@ -148,7 +155,7 @@ def retry_preparation(*, actor: User, series: Series) -> None:
     # The lock lets one of two clicks at the same moment through.
     job = Job.objects.select_for_update().filter(series=series).first()
     if job is None or job.state != Job.State.FAILED:
-        raise Refusal("not_failed", "Only a failed job can be retried.", status=409)
+        raise Refusal("not_failed", _("Only a failed job can be retried."), status=409)
     Series.objects.filter(pk=series.pk).update(state=Series.State.RECEIVED, preprocessing_report={})
     record(actor=actor, action="retry_preparation", target=series, center=series.patient.center)
     jobs.retry(job)

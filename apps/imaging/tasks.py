@@ -8,8 +8,9 @@ from apps.core.jobs import JobHandle, durable_task
 from apps.imaging import services
 from apps.imaging.models import Series
 from apps.imaging.selectors import load_volume
+from ml import preprocessing
 from ml.errors import MLError
-from ml.preprocessing import PREPROCESSING_VERSION, preprocess
+from ml.preprocessing import PREPROCESSING_VERSION
 
 
 @durable_task(queue="imaging")
@@ -22,7 +23,7 @@ def prepare_series(job: JobHandle, *, series_id: int) -> None:
     volume = load_volume(series)
     job.report("Finding the brain", 0.4)
     try:
-        prepared = preprocess(volume)
+        prepared = preprocessing.preprocess(volume)
     except MLError as error:
         services.fail_preparation(series=series, code=error.code, sentence=str(error))
         raise

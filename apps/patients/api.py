@@ -29,6 +29,8 @@ class EnrollSerializer(serializers.Serializer[Any]):
 
 
 class PatientList(generics.ListAPIView[Patient]):
+    """List the patients of the actor's centers, in the order of their study ids."""
+
     serializer_class = PatientSerializer
 
     def get_queryset(self) -> QuerySet[Patient]:

@@ -1,6 +1,7 @@
 """Asking for a prediction when a patient's data allow one, and writing it down."""
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from apps.accounts.access import require
 from apps.accounts.models import User
@@ -16,7 +17,7 @@ from apps.imaging.models import Series
 from apps.imaging.selectors import current_series
 from apps.patients.models import Patient
 from apps.predictions.models import Prediction
-from ml.inference import Prediction as ModelPrediction
+from ml import inference
 
 
 def schedule_prediction(patient: Patient) -> Prediction | None:
@@ -48,7 +49,7 @@ def schedule_prediction(patient: Patient) -> Prediction | None:
 
 
 @transaction.atomic
-def save_prediction(*, prediction: Prediction, result: ModelPrediction, tensor_sha256: str) -> None:
+def save_prediction(*, prediction: Prediction, result: "inference.Prediction", tensor_sha256: str) -> None:
     """Write what the model said of an image; what has been written is not written again."""
     locked = Prediction.objects.select_for_update().get(pk=prediction.pk)
     if locked.probability is not None:
@@ -76,6 +77,6 @@ def retry_prediction(*, actor: User, prediction: Prediction) -> None:
     # The lock lets one of two clicks at the same moment through.
     job = Job.objects.select_for_update().filter(prediction=prediction).first()
     if job is None or job.state != Job.State.FAILED:
-        raise Refusal("not_failed", "Only a failed job can be tried again.", status=409)
+        raise Refusal("not_failed", _("Only a failed job can be tried again."), status=409)
     record(actor=actor, action="retry_prediction", target=prediction, center=prediction.patient.center)
     jobs.retry(job)

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from apps.core import store
 from apps.core.errors import Refusal
@@ -15,14 +16,14 @@ from apps.crf.selectors import values_at
 from apps.experiments.services import model_folder
 from apps.predictions import services
 from apps.predictions.models import Prediction
-from ml.inference import Model, load_model
+from ml import inference
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, digest: str) -> Model:
-    model = load_model(folder)
+def _load(folder: Path, digest: str) -> "inference.Model":
+    model = inference.load_model(folder)
     if model.digest != digest:
-        raise Refusal("model_changed", "The model's files are not those that were trained. Tell the administrator.")
+        raise Refusal("model_changed", _("The model's files are not those that were trained. Tell the administrator."))
     return model
 
 
@@ -37,7 +38,7 @@ def predict(job: JobHandle, *, prediction_id: int) -> None:
     if prediction.series.preprocessing_version != model.card.preprocessing_version:
         raise Refusal(
             "preprocessing_differs",
-            "The CT was preprocessed by another version than the model's images. Preprocess it again, then retry.",
+            _("The CT was preprocessed by another version than the model's images. Preprocess it again, then retry."),
         )
     tensor = store.get(prediction.series.tensor)
     form = CrfForm.objects.filter(patient=prediction.patient).first()

@@ -6,7 +6,7 @@ from typing import cast
 from monai.networks.nets.densenet import DenseNet
 from torch import Tensor, nn
 
-DENSENET121_BLOCKS = (6, 12, 24, 16)
+from ml.nets.shape import DENSENET121_BLOCKS
 
 
 class DenseFeatures(nn.Module):
@@ -59,13 +59,3 @@ class DenseFeatures(nn.Module):
         """
         pooled: Tensor = self.pool(self.maps(image))
         return pooled
-
-
-def minimum_side(block_config: Sequence[int]) -> int:
-    """Return the shortest image axis, in voxels, that leaves one voxel after the last transition.
-
-    The first convolution and the first pooling halve an axis (rounding up), each of the ``len(block_config) - 1``
-    transitions halves it again (rounding down).
-    """
-    after_stem: int = 2 ** (len(block_config) - 1)
-    return 4 * (after_stem - 1) + 1

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ml.nets.features import DENSENET121_BLOCKS, DenseFeatures
+from ml.nets.features import DenseFeatures
 from ml.nets.gmu import GatedMultimodalUnit
+from ml.nets.shape import DENSENET121_BLOCKS
 
 
 class FusionOutput(NamedTuple):

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ml.nets.features import DENSENET121_BLOCKS, DenseFeatures
+from ml.nets.features import DenseFeatures
+from ml.nets.shape import DENSENET121_BLOCKS
 
 
 class ImagingNet(nn.Module):

@@ -1,9 +1,15 @@
 """From a head CT to the network's input: foramen magnum, skull strip, window, resampling."""
 
+from typing import TYPE_CHECKING
+
+from ml.lazy import lazy
 from ml.preprocessing.errors import PreprocessingError
-from ml.preprocessing.pipeline import PREPROCESSING_VERSION, Preprocessed, preprocess
 from ml.preprocessing.report import Finding, PreprocessingReport
-from ml.preprocessing.resizing import resize
+from ml.preprocessing.version import PREPROCESSING_VERSION
+
+if TYPE_CHECKING:
+    from ml.preprocessing.pipeline import Preprocessed, preprocess
+    from ml.preprocessing.resizing import resize
 
 __all__ = [
     "PREPROCESSING_VERSION",
@@ -14,3 +20,5 @@ __all__ = [
     "preprocess",
     "resize",
 ]
+
+__getattr__ = lazy(__name__, {"Preprocessed": "pipeline", "preprocess": "pipeline", "resize": "resizing"})

@@ -13,9 +13,8 @@ from ml.preprocessing.output import brain_box, output_affine, render
 from ml.preprocessing.refine import refine
 from ml.preprocessing.report import PreprocessingReport
 from ml.preprocessing.skull import Cavity, find_cavity
+from ml.preprocessing.version import PREPROCESSING_VERSION
 from ml.volumes import Volume, describe_gaps
-
-PREPROCESSING_VERSION = "1"
 
 SMALLEST_BRAIN_ML = 600.0
 LARGEST_BRAIN_ML = 2200.0

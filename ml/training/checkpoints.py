@@ -154,11 +154,12 @@ class CellFiles:
 
     def save_state(self, state: CellState, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write the state after an epoch, then remove the one before."""
+        best_is_last = state.best_epoch == state.epoch
         data, sha256 = serialize(
             {
                 "history": json.dumps([record.model_dump() for record in state.history]),
                 "best_epoch": state.best_epoch,
-                "best_weights": state.best_weights,
+                "best_weights": {} if best_is_last else state.best_weights,
                 "net": net.state_dict(),
                 "optimizer": optimizer.state_dict(),
             }
@@ -185,7 +186,7 @@ class CellFiles:
         net.load_state_dict(content["net"])
         optimizer.load_state_dict(content["optimizer"])
         history = [EpochRecord.model_validate(record) for record in json.loads(content["history"])]
-        best = {key: value.cpu() for key, value in content["best_weights"].items()}
+        best = {key: value.cpu() for key, value in (content["best_weights"] or content["net"]).items()}
         return CellState(history, content["best_epoch"], best)
 
     def discard_states(self) -> None:

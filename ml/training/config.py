@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ml.errors import MLError
-from ml.nets.features import DENSENET121_BLOCKS, minimum_side
+from ml.nets.shape import DENSENET121_BLOCKS, minimum_side
 
 Arm = Literal["imaging", "fusion"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]

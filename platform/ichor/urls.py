@@ -1,6 +1,8 @@
 """Every address of the site."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView
 
 from apps.accounts.home import home
@@ -13,7 +15,8 @@ urlpatterns = [
     path("", home, name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
-    path("language/", include("django.conf.urls.i18n")),
+    # Open to all: the sign-in page can be read in either language.
+    path("language/setlang/", login_not_required(set_language), name="set_language"),
     path("account/", include("allauth.urls")),
     path("accounts/", include("apps.accounts.urls")),
     path("patients/", include("apps.patients.urls")),

@@ -25,14 +25,26 @@ from apps.core.models import Job
 from apps.crf.models import CrfForm
 from apps.crf.services import save_form
 from apps.demonstration.cohort import form_values
+from apps.imaging import geometry
 from apps.imaging.models import ImagingStudy, Series
 from apps.patients.models import Patient
 from ml.preprocessing import PREPROCESSING_VERSION
 from ml.simulation import simulate_cohort
+from ml.volumes import Geometry
 from tests.factories import CenterFactory, PatientFactory, user_with
 from tests.ml.training.factory import SHAPE
 
 Row = dict[str, Any]
+TWO_SLICES = Geometry(
+    positions=np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 5.0]]),
+    row_direction=np.array([1.0, 0.0, 0.0]),
+    column_direction=np.array([0.0, 1.0, 0.0]),
+    pixel_spacing=(0.5, 0.5),
+    sop_instance_uids=("", ""),
+    series_instance_uid="",
+    study_instance_uid="",
+    matrix=(64, 64),
+)
 
 
 def simulated_rows(n_poor: int, n_favorable: int) -> list[Row]:
@@ -89,7 +101,8 @@ def add_ct(
     return Series.objects.create(
         study=study, patient=patient, series_instance_uid=f"2.25.{patient.pk}.{number}.1", state=state,
         digest=hashlib.sha256(f"{patient.study_id} {number}".encode()).hexdigest(),
-        uploaded_by=coordinator_of(patient.center), uploaded_at=timezone.now() + timedelta(seconds=number), **tensor,
+        uploaded_by=coordinator_of(patient.center), uploaded_at=timezone.now() + timedelta(seconds=number),
+        geometry=geometry.to_json(TWO_SLICES), **tensor,
     )  # fmt: skip
 
 
@@ -100,6 +113,7 @@ def add_mask(series: Series, volume_ml: str = "12.34") -> Mask:
         series=series, patient=series.patient, version=version, file=f"mask-{series.pk}-{version}",
         sha256=hashlib.sha256(f"{series.digest} {version}".encode()).hexdigest(),
         volume_ml=Decimal(volume_ml), abc2_ml=Decimal(volume_ml), uploaded_by=series.uploaded_by,
+        slice_areas_mm2=[0.0, 0.0],
     )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def test_each_patient_is_counted_once_under_the_first_reason_that_applies(
     nothing, unknown_outcome = enrolled(center, 1), enrolled(center, 2)
     factory.fill_form(unknown_outcome, factory.values_of(ROWS[0], discharged=False))
     incomplete = enrolled(center, 3)
-    factory.fill_form(incomplete, {**factory.values_of(ROWS[1]), "nihss": None})
+    factory.fill_form(incomplete, {**factory.values_of(ROWS[1]), "headache": None})
     no_ct, no_mask, no_score = (enrolled(center, number) for number in (4, 5, 6))
     for patient in (no_ct, no_mask, no_score):
         complete_form(patient, ROWS[2])

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name='Center',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=8, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z][A-Z0-9]{0,7}$', 'Use capital letters and digits, a letter first.')], verbose_name='code')),
+                ('code', models.CharField(max_length=8, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z][A-Z0-9]{0,7}\\Z', 'Use capital letters and digits, a letter first.')], verbose_name='code')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('last_patient_number', models.PositiveIntegerField(default=0)),
             ],
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['user', 'role', 'center'],
-                'constraints': [models.UniqueConstraint(fields=('user', 'role', 'center'), name='membership_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(models.Q(('role__in', ['coordinator']), _negated=True), ('center__isnull', False), _connector='OR'), name='membership_center_role_has_center')],
+                'constraints': [models.UniqueConstraint(fields=('user', 'role', 'center'), name='membership_once'), models.UniqueConstraint(condition=models.Q(('center__isnull', True)), fields=('user', 'role'), name='membership_once_everywhere'), models.CheckConstraint(condition=models.Q(models.Q(('role__in', ['coordinator']), _negated=True), ('center__isnull', False), _connector='OR'), name='membership_center_role_has_center')],
             },
         ),
     ]

@@ -1,0 +1,73 @@
+"""A cohort of 24, and a cross-validation on it: trained once a session, imported by each test that needs it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.accounts.models import User
+from apps.accounts.policy import Role
+from apps.core.jobs import run_job
+from apps.core.models import Job
+from apps.experiments.models import Experiment
+from apps.experiments.services import model_folder, start_experiment
+from apps.patients.models import Patient
+from ml.training import TrainingConfig
+from tests.cohorts.factory import ready_cohort
+from tests.ml.training.factory import tiny_config
+
+# Started once, imported often: the same cohort and configuration make the same run folder.
+CONFIG = tiny_config(epochs=2, patience=2)
+
+
+@pytest.fixture
+def scientist(users: dict[Role, User]) -> User:
+    return users[Role.SCIENTIST]
+
+
+@pytest.fixture
+def cohort(users: dict[Role, User], files: Callable[[], set[str]]) -> list[Patient]:
+    return ready_cohort()
+
+
+@pytest.fixture(scope="session")
+def training_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture
+def trained(
+    cohort: list[Patient], scientist: User, training_store: Path, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> Experiment:
+    """A finished experiment on the cohort.
+
+    The first test to ask trains it; the others find its folder, in which nothing is left to train.
+    """
+    experiment = queued(scientist, django_capture_on_commit_callbacks)
+    kept, folder = training_store / "run", model_folder(experiment)
+    if kept.exists():
+        shutil.copytree(kept, folder)
+    finish(experiment, django_capture_on_commit_callbacks)
+    if not kept.exists():
+        shutil.copytree(folder, kept)
+    experiment.refresh_from_db()
+    assert experiment.is_finished, experiment.job
+    return experiment
+
+
+def queued(actor: User, capture: Callable[..., Any], config: TrainingConfig = CONFIG) -> Experiment:
+    """Start an experiment, as the page does."""
+    with capture(execute=True):
+        return start_experiment(actor=actor, name="Trial", config=config)
+
+
+def finish(experiment: Experiment, capture: Callable[..., Any]) -> Job:
+    """Do what a worker does with the experiment's job, and return the job as it ended."""
+    assert experiment.job is not None
+    with capture(execute=True):
+        run_job(job_id=experiment.job.pk)
+    return Job.objects.get(pk=experiment.job.pk)
