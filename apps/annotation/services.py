@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from django.db import transaction
-from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from apps.accounts.access import require
@@ -47,14 +46,7 @@ def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
 def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> Mask:
     """Measure and store labels (z, y, x) that lie on the series' grid already."""
     grid = geometry.from_json(series.geometry)
-    volume = _milliliters(volume_ml(mask, grid))
-    if volume <= 0:
-        raise Refusal("mask_too_small", _("The mask is smaller than 0.01 mL. Draw the hematoma and send it again."))
-    estimate = _milliliters(abc2_ml(mask, grid))
-    if max(volume, estimate) >= LARGEST_ML:
-        raise Refusal(
-            "mask_too_big", _("The mask is larger than any head. Check the pixel spacing of the CT, and draw it again.")
-        )
+    volume, estimate = _measure(mask, grid)
     packed = _pack(mask, series)
     with transaction.atomic(), store.writing() as files:
         Patient.objects.select_for_update().get(pk=series.patient_id)
@@ -66,11 +58,10 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
                 _("This mask is the same as version %(version)d, the newest. Nothing was changed.")
                 % {"version": newest.version},
             )
-        last = series.masks.aggregate(last=Max("version"))["last"] or 0
         row = Mask.objects.create(
             series=series,
             patient=series.patient,
-            version=last + 1,
+            version=newest.version + 1 if newest else 1,
             file=name,
             sha256=digest,
             volume_ml=volume,
@@ -87,6 +78,18 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
         )
         announce(series.patient)
     return row
+
+
+def _measure(mask: npt.NDArray[np.uint8], grid: Geometry) -> tuple[Decimal, Decimal]:
+    """Return the volume by planimetry and by ABC/2 in mL; refuse what is no hematoma by its size."""
+    volume, estimate = _milliliters(volume_ml(mask, grid)), _milliliters(abc2_ml(mask, grid))
+    if volume <= 0:
+        raise Refusal("mask_too_small", _("The mask is smaller than 0.01 mL. Draw the hematoma and send it again."))
+    if max(volume, estimate) >= LARGEST_ML:
+        raise Refusal(
+            "mask_too_big", _("The mask is larger than any head. Check the pixel spacing of the CT, and draw it again.")
+        )
+    return volume, estimate
 
 
 def _read(content: bytes, grid: Geometry) -> npt.NDArray[np.uint8]:

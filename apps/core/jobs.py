@@ -137,26 +137,28 @@ def run_job(*, job_id: int) -> None:
         _HANDLERS[job.task](handle, **job.arguments)
     except ClaimLost:
         logger.warning("job %s was taken over by another worker", job_id)
-    except Refusal as error:
-        _finish(handle, failure=error.sentence, code=error.code)
-    except MLError as error:
-        _finish(handle, failure=str(error), code=error.code)
-    except Exception:
-        logger.exception("job %s (%s) failed", job_id, job.task)
-        _finish(
-            handle,
-            failure=_(
-                "The task stopped on an unexpected error. Retry it; if it fails again, tell the administrator that "
-                "job %(job)d failed."
-            )
-            % {"job": job_id},
-            code="unexpected",
-        )
+    except Exception as error:
+        failure, code = _explain(error, job)
+        _finish(handle, failure=failure, code=code)
     else:
         _finish(handle)
     finally:
         stop.set()
         heart.join()
+
+
+def _explain(error: Exception, job: Job) -> tuple[str, str]:
+    """Return a sentence and a code for what a body raised; of an unexpected error only the log tells more."""
+    if isinstance(error, Refusal):
+        return error.sentence, error.code
+    if isinstance(error, MLError):
+        return str(error), error.code
+    logger.error("job %s (%s) failed", job.pk, job.task, exc_info=error)
+    sentence = _(
+        "The task stopped on an unexpected error. Retry it; if it fails again, tell the administrator that "
+        "job %(job)d failed."
+    )
+    return sentence % {"job": job.pk}, "unexpected"
 
 
 def _finish(handle: JobHandle, *, failure: str = "", code: str = "") -> None:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
+from django.core.management.base import CommandError
 
 from apps.accounts.models import Center, User
 from apps.annotation.models import Mask
@@ -29,6 +30,10 @@ def build_cohort(*, analysed: int, in_hospital: int, report: Callable[[str, floa
     """Create `analysed` patients with outcome and `in_hospital` without one; what an earlier call did stays."""
     rows = simulated_rows(analysed + in_hospital)
     entered = list(Patient.objects.select_related("center").order_by("pk")[: len(rows)])
+    if any(patient.center.code != row["center"] for patient, row in zip(entered, rows, strict=False)):
+        raise CommandError(
+            "This study was filled with other patients. Ask for as many as before, or start with an empty ICHOR_VAR."
+        )
     done = set(Mask.objects.values_list("patient_id", flat=True))
     todo = [number for number in range(len(rows)) if number >= len(entered) or entered[number].pk not in done]
     phantoms = draw_phantoms([rows[number] for number in todo], [SEED + number for number in todo])

@@ -27,13 +27,19 @@ class JobSerializer(serializers.Serializer[Any]):
     failure = serializers.CharField()
 
 
+class FindingSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    level = serializers.ChoiceField(choices=["info", "warn", "fail"])
+    sentence = serializers.CharField()
+
+
 class SeriesSerializer(serializers.ModelSerializer[Series]):
     patient = serializers.CharField(source="patient.study_id")
     slices = serializers.IntegerField(source="slice_count")
     gaps_mm = serializers.JSONField(source="geometry.gaps", help_text="Runs of equal gaps: [count, millimeters].")
     tilt_degrees = serializers.FloatField(source="geometry.tilt_degrees")
-    findings = serializers.JSONField()
-    job = JobSerializer()
+    findings = FindingSerializer(many=True)
+    job = JobSerializer(allow_null=True)
 
     class Meta:
         model = Series

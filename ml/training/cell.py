@@ -93,6 +93,8 @@ class CellTrainer:
         self._net.train()
         with seeded(self._config.seed, self._arm, self._number, epoch) as generator:
             losses = [self._step(ids, generator, epoch) for ids in self._batches(generator, should_stop)]
+        if self._config.exact_normalization:
+            self._measure_normalization()
         logits = self._logits(self._net, self._data.fold.validation)
         labels = self._labels(self._data.fold.validation)
         loss = float(self._loss(logits, labels))
@@ -104,14 +106,29 @@ class CellTrainer:
             validation_auc=auc_or_none(labels, logits),
         )
 
+    @torch.inference_mode()
+    def _measure_normalization(self) -> None:
+        """Replace the moving averages of batch normalization by the statistics of the fit images under today's weights."""
+        layers = [module for module in self._net.modules() if isinstance(module, nn.BatchNorm3d)]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # all batches count alike
+        for part in self._parts(self._data.fold.fit):
+            forward(self._net, self._images(part), self._clinical(part))
+        for layer in layers:
+            layer.momentum = 0.1
+
+    def _parts(self, ids: Sequence[str]) -> list[list[str]]:
+        """Divide cases into batches of nearly equal size: batch normalization cannot use a batch of one."""
+        return [list(part) for part in np.array_split(list(ids), int(np.ceil(len(ids) / self._config.batch_size)))]
+
     def _batches(self, generator: torch.Generator, should_stop: ShouldStop) -> Iterator[list[str]]:
-        """Shuffle the fit cases into batches of nearly equal size: batch normalization cannot use a batch of one."""
         ids = self._data.fold.fit
-        order = torch.randperm(len(ids), generator=generator).numpy()
-        for part in np.array_split(order, int(np.ceil(len(ids) / self._config.batch_size))):
+        order = torch.randperm(len(ids), generator=generator).tolist()
+        for part in self._parts([ids[index] for index in order]):
             if should_stop():
                 raise RunStoppedError
-            yield [ids[index] for index in part]
+            yield part
 
     def _step(self, ids: Sequence[str], generator: torch.Generator, epoch: int) -> float:
         images = augment(self._images(ids), self._config.augmentation, generator)

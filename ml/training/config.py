@@ -65,6 +65,10 @@ class TrainingConfig(_Frozen):
     gmu_size: int = Field(default=128, ge=2)
     backbone: BackboneConfig = BackboneConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
+    exact_normalization: bool = False
+    """After each epoch, measure the statistics of batch normalization anew on the fit images ("precise BatchNorm": Wu and
+    Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576). The usual moving averages lag behind the weights by
+    dozens of steps, which is more than a small cohort makes."""
     mixed_precision: bool = False
     """Training steps in bfloat16 on CUDA. The CPU always computes in float32: torch 2.13 was seen to return non-finite
     bfloat16 gradients of 3-D convolutions there (on a processor with AVX-512 BF16), and is no faster here."""
@@ -81,6 +85,7 @@ class TrainingConfig(_Frozen):
             "patience": 8,
             "batch_size": 16,
             "learning_rate": 1e-3,
+            "exact_normalization": True,
             "augmentation": AugmentationConfig(flip_probability=0.5),
         }
         return cls.model_validate(settings | changes)

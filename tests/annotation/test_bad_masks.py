@@ -101,6 +101,14 @@ def test_gzip_bomb_is_refused_without_filling_memory(doors: Doors, ct: Series) -
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 200 * 1024
 
 
+def test_smaller_than_can_be_shown(doors: Doors, ct: Series, grid: Geometry, mask_file: MaskFile) -> None:
+    """One pixel of 0.25 mm2 on a slice of 5 mm is 0.001 mL, which would be stored as nothing."""
+    labels = np.zeros((5, 16, 16), dtype=np.uint8)
+    labels[2, 8, 8] = 1
+    content = mask_file(labels, grid, "dot.nii.gz")
+    doors.refuse("mask_too_small", lambda: form(content))
+
+
 def test_mask_before_ct(doors: Doors, square: bytes) -> None:
     doors.refuse("no_ct", lambda: form(square), status=409)
 

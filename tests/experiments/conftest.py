@@ -1,6 +1,6 @@
 """Fixtures of the tests of experiments."""
 
 from tests.cohorts.fixtures import files
-from tests.experiments.fixtures import cohort, scientist, trained, training_store
+from tests.experiments.fixtures import cohort, one_thread, scientist, trained, training_store
 
-__all__ = ["cohort", "files", "scientist", "trained", "training_store"]
+__all__ = ["cohort", "files", "one_thread", "scientist", "trained", "training_store"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
@@ -29,8 +30,17 @@ def scientist(users: dict[Role, User]) -> User:
     return users[Role.SCIENTIST]
 
 
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower on several threads than on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
-def cohort(users: dict[Role, User], files: Callable[[], set[str]]) -> list[Patient]:
+def cohort(users: dict[Role, User], files: Callable[[], set[str]], one_thread: None) -> list[Patient]:
     return ready_cohort()
 
 

@@ -10,7 +10,7 @@ from tests.services.conftest import Production
 from tests.services.site import Site
 from tests.services.test_jobs import WAITING, lines
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
 def test_job_of_a_killed_worker_is_done_by_the_next(site: Site, tmp_path: Path) -> None:

@@ -14,11 +14,9 @@ from django.urls import reverse
 from pydicom.dataset import Dataset
 
 from apps.patients.models import Patient
-from ml.volumes import SeriesError
 from tests.ml.dicom_factory import make_series, table_positions
 
 SIDE = 16
-REFUSALS = (400, 404, 409, 413, 415, 422)
 
 
 def make_scan(slices: int = 4, *, seed: int = 0, side: int = SIDE, gap: float = 5.0, **tags: Any) -> list[Dataset]:
@@ -88,14 +86,3 @@ def dump_tables(*, without: Iterable[str] = ()) -> dict[str, list[str]]:
 def everything() -> tuple[dict[str, list[str]], set[str]]:
     """Return what is kept: all rows (but for sign-ins) and the names of all files."""
     return dump_tables(without=["django_session", "accounts_user"]), set(stored_files())
-
-
-def reads_as_series(files: Iterable[bytes]) -> bool:
-    """Say whether the library takes these files as one series."""
-    from ml.volumes import read_series
-
-    try:
-        read_series(map(BytesIO, files))
-    except SeriesError:
-        return False
-    return True

@@ -1,10 +1,12 @@
 """Who may see and send a CT: nine roles, a foreign center, nobody, and what is not there."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
-from django.urls import get_resolver, reverse
+from django.urls import reverse
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
@@ -51,7 +53,6 @@ def ask(client: Client, method: str, url: str) -> int:
 
 
 def test_every_address_is_in_the_tables() -> None:
-    assert get_resolver()
     assert {f"imaging:{pattern.name}" for pattern in urls.urlpatterns} == set(PAGES)
     assert {pattern.name for pattern in api_urls.urlpatterns} == {name for name, _ in PROGRAM}
 
@@ -123,10 +124,8 @@ def test_lists_hold_own_patient_only(series: Series, api: APIClient, patient: Pa
 
 
 def test_command_asks_for_the_same_permission(
-    series: Series, users: dict[Role, User], foreign_coordinator: User, patient: Patient, tmp_path
+    series: Series, users: dict[Role, User], foreign_coordinator: User, patient: Patient, tmp_path: Path
 ) -> None:
-    from django.core.management import CommandError, call_command
-
     before = everything()
     (tmp_path / "file").write_bytes(b"no DICOM")
     cases = {

@@ -26,8 +26,8 @@ class Site:
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
         self.folder = folder
-        own = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "ICHOR_VAR"}
-        self.environment = {name: value for name, value in os.environ.items() if name not in own} | {
+        foreign = ("DATABASE_URL", "REDIS_URL", "DJANGO_", "ICHOR_")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {
             "PYTHONPATH": os.pathsep.join([str(ROOT / "platform"), str(ROOT)]),
             "ICHOR_VAR": str(folder / "var"),
             "OMP_NUM_THREADS": "1",

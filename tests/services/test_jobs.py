@@ -10,7 +10,7 @@ import pytest
 from tests.services.servers import wait_until
 from tests.services.site import Site
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.xdist_group("jobs")]
+pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 WAITING = {"state": "running", "stage": "Waiting for go", "progress": 0.5}
 

@@ -1,0 +1,62 @@
+"""The summary's numbers, computed again from the rows by another library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.metrics import roc_auc_score
+
+from apps.accounts.models import Center
+from apps.demonstration.summary import summary_lines
+from apps.experiments.models import Experiment, PatientResult
+from apps.patients.changes import announce
+from apps.patients.models import Patient
+from ml.scores import ich_gs, ich_score
+from tests.cohorts import factory
+
+
+def cells(lines: list[str]) -> dict[str, list[str]]:
+    """Return the numbers of each line by its label, which fills the first 36 columns."""
+    return {line[:36].strip(): line[36:].split() for line in lines if len(line) > 36}
+
+
+def test_the_summary_of_a_finished_demonstration(
+    trained: Experiment, two_centers: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        announce(factory.ready_patient(two_centers[0], factory.simulated_rows(1, 1)[0], 0, discharged=False))
+    factory.run_waiting(django_capture_on_commit_callbacks)
+
+    lines = summary_lines()
+    found = cells(lines)
+    assert lines[1] == "Simulated data: no real patient, no real result."
+    for label, n in (
+        ("centers", Center.objects.count()), ("patients", 25), ("head CTs preprocessed", 25), ("hematoma masks", 25),
+        ("predictions for patients in hospital", 1),
+    ):  # fmt: skip
+        assert found[label] == [str(n)]
+
+    patients = {patient.pk: patient.form.values for patient in Patient.objects.select_related("form")}
+    rows = PatientResult.objects.filter(experiment=trained)
+    for label, arm in (("fusion model", "fusion"), ("imaging model", "imaging")):
+        own = rows.filter(arm=arm)
+        poor = [patients[row.patient_id]["gos_discharge"] <= 3 for row in own]
+        area = roc_auc_score(poor, [row.probability for row in own])
+        assert found[label][:2] == ["24", f"{area:.3f}"]
+    included = list(Patient.objects.filter(results__arm="fusion").select_related("form"))
+    poor = [patient.form.values["gos_discharge"] <= 3 for patient in included]
+    for label, score in (("ICH score", ich_score), ("ICH-GS", ich_gs)):
+        values = [score(**inputs_of(patient)) for patient in included]
+        assert found[label][:2] == ["24", f"{roc_auc_score(poor, values):.3f}"]
+
+
+def inputs_of(patient: Patient) -> dict[str, Any]:
+    values = patient.form.values
+    return {
+        "age": values["age"], "gcs": values["gcs"], "ivh": values["ivh"],
+        "infratentorial": values["location"] == "infratentorial", "volume_ml": float(patient.masks.get().volume_ml),
+    }  # fmt: skip
+
+
+def test_the_summary_without_a_model(two_centers: Any) -> None:
+    assert summary_lines()[-1] == "no model"
