@@ -50,7 +50,7 @@ fast: setup
 check: lint types fast
 
 test: setup system lint types
-	$(BIN)/python -m tests.services.with_servers $(BIN)/pytest -n 2 --dist loadgroup tests
+	$(BIN)/python -m tests.services.with_servers $(BIN)/pytest -n 2 --dist loadfile tests
 	$(BIN)/pytest -q -n 2 -m "not browser and not services and not slow" --ignore=tests/ml tests
 
 bench: setup system

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from apps.accounts.models import Center, User
@@ -18,6 +19,13 @@ from tests.factories import CenterFactory, PatientFactory, user_with
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop and the ORM share a thread in tests
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """Undo the language of a request: Django leaves it set in the thread until the next request."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

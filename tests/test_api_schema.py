@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
+from django.utils import translation
 from drf_spectacular.drainage import GENERATOR_STATS, reset_generator_stats
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
@@ -36,7 +37,8 @@ EXAMPLES = 8
 @pytest.fixture
 def document() -> dict[str, Any]:
     reset_generator_stats()
-    schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    with translation.override("en"):  # a request of an earlier test may have left another language
+        schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
     return schema
 
 

@@ -129,6 +129,7 @@ def test_platform_is_the_standard_librarys() -> None:
     assert {path.name for path in (ROOT / "platform").iterdir()} - {"__pycache__"} == {"ichor"}
 
 
+@pytest.mark.slow
 def test_the_library_stands_alone() -> None:
     """`import ml` and each of its parts, in a fresh interpreter, loads nothing of the web."""
     parts = sorted({".".join(path.relative_to(ROOT).parent.parts) for path in sources(ROOT, "ml")})

@@ -2,7 +2,7 @@
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from apps.analytics.analysis import MIN_PER_OUTCOME, CutSource, Problem
 
@@ -46,11 +46,10 @@ def problem_sentence(problem: Problem, n: int, poor: int) -> str:
         return _("No patient here has all four predictors.")
     if problem == "one_class":
         outcome = _("poor") if poor else _("favorable")
-        sentence = ngettext(
-            "The one patient here had a %(outcome)s outcome; curves need both outcomes.",
-            "All %(n)s patients here had a %(outcome)s outcome; curves need both outcomes.",
-            n,
-        )
+        sentence = _("All %(n)s patients here had a %(outcome)s outcome; curves need both outcomes.")
+        # No ngettext: GNU gettext wants %(n)s in the only form that Chinese has, and Babel forbids it there.
+        if n == 1:
+            sentence = _("The one patient here had a %(outcome)s outcome; curves need both outcomes.")
         return sentence % {"n": n, "outcome": outcome}
     if problem == "too_few":
         return _(

@@ -1,7 +1,7 @@
 """Uploads are held in memory: a scan as it comes from a hospital names its patient, and that must not reach a disk."""
 
 from io import BytesIO
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
@@ -12,26 +12,34 @@ from django.utils.translation import gettext as _
 from apps.core.errors import Refusal
 
 TOO_LARGE = "ichor.upload_too_large"
+TOO_MANY = "ichor.upload_too_many_files"
 
 
 class MemoryOnlyUploadHandler(FileUploadHandler):
-    """Keep every part in memory, and drop the request once its files hold more than UPLOAD_MAX_BYTES."""
+    """Keep every part in memory, and drop the request once its files are too many or too large."""
 
     def __init__(self, request: HttpRequest | None = None) -> None:
         super().__init__(request)
         self.total = 0
+        self.count = 0
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
+        self.count += 1
+        if self.count > settings.UPLOAD_MAX_FILES:
+            self._stop(TOO_MANY)
         self.buffer = BytesIO()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.total += len(raw_data)
         if self.total > settings.UPLOAD_MAX_BYTES:
-            if self.request is not None:
-                self.request.META[TOO_LARGE] = "1"
-            raise StopUpload(connection_reset=False)
+            self._stop(TOO_LARGE)
         self.buffer.write(raw_data)
+
+    def _stop(self, reason: str) -> NoReturn:
+        if self.request is not None:
+            self.request.META[reason] = "1"
+        raise StopUpload(connection_reset=False)
 
     def file_complete(self, file_size: int) -> InMemoryUploadedFile:
         self.buffer.seek(0)
@@ -48,6 +56,13 @@ def uploaded_files(request: HttpRequest, field: str) -> "list[UploadedFile[bytes
         raise Refusal(
             "upload_too_large",
             _("The upload is larger than %(limit)d MB. Send one series at a time.") % {"limit": limit},
+            status=413,
+        )
+    if request.META.get(TOO_MANY):
+        raise Refusal(
+            "too_many_files",
+            _("The upload holds more than %(limit)d files. Send one CT series at a time.")
+            % {"limit": settings.UPLOAD_MAX_FILES},
             status=413,
         )
     if not files:

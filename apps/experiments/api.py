@@ -49,6 +49,8 @@ class StartSerializer(serializers.Serializer[Any]):
 
 
 class ExperimentList(generics.ListAPIView[Experiment]):
+    """The cross-validated training runs, newest first."""
+
     serializer_class = ExperimentSerializer
 
     def get_queryset(self) -> QuerySet[Experiment]:

@@ -81,8 +81,8 @@ class TrainingConfig(_Frozen):
         """Return the configuration of the demonstration: DenseNet-121 on small images, minutes on two cores."""
         settings: dict[str, object] = {
             "image_shape": (32, 32, 32),
-            "epochs": 8,
-            "patience": 8,
+            "epochs": 6,
+            "patience": 6,
             "batch_size": 16,
             "learning_rate": 1e-3,
             "exact_normalization": True,

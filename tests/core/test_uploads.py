@@ -82,3 +82,11 @@ def test_too_many_files_are_refused(users: Any, patient: Any, client_as: Any, se
     files = [SimpleUploadedFile(f"{i}", b"x") for i in range(4)]
     answer = client_as(users[Role.COORDINATOR]).post(f"/patients/{patient.study_id}/ct/", {"files": files})
     assert answer.status_code == 400
+
+
+def test_too_many_files_get_a_sentence(settings: Any) -> None:
+    settings.UPLOAD_MAX_FILES = 3
+    with pytest.raises(Refusal) as refused:
+        uploaded_files(request_with(*[b"x"] * 4), "files")
+    assert (refused.value.status, refused.value.code) == (413, "too_many_files")
+    assert len(uploaded_files(request_with(*[b"x"] * 3), "files")) == 3

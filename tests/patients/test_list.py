@@ -117,7 +117,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.dictionaries(PARAMETERS, VALUES, max_size=5))
 def test_no_query_string_breaks_the_list(query: dict[str, str], many: list[Patient], pi: User, client_as: Any) -> None:
     answer = client_as(pi).get("/patients/", {key: value.encode("utf-8", "replace") for key, value in query.items()})

@@ -1,5 +1,7 @@
 """One machine, no server beside it: SQLite, a local folder, and a broker that is a folder too."""
 
+import contextlib
+import os
 from pathlib import Path
 
 from csp.constants import UNSAFE_INLINE
@@ -15,8 +17,13 @@ def _secret(name: str) -> str:
     path: Path = VAR / name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(get_random_secret_key())
+        own = path.with_name(f"{name}.{os.getpid()}")
+        own.touch(mode=0o600)
+        own.write_text(get_random_secret_key())
+        # A link is made whole or not at all, so of two processes that start together both read the same key.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(own)
+        own.unlink()
     return path.read_text()
 
 
@@ -36,6 +43,10 @@ WHITENOISE_USE_FINDERS = True
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 DATABASES = {"default": env.sqlite(VAR / "ichor.sqlite3")}
+
+# No mail server: messages (password resets) lie in a folder, for the administrator to hand over.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = VAR / "mail"
 
 CELERY_BROKER_URL = "filesystem://"
 _BROKER = VAR / "broker"

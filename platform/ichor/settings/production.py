@@ -1,5 +1,7 @@
 """PostgreSQL, Redis, and any number of web and worker machines. Every secret comes from the environment."""
 
+import os
+
 from ichor.settings import env
 from ichor.settings.base import *
 from ichor.settings.base import STORAGES
@@ -24,5 +26,15 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.boolean("ICHOR_SSL_REDIRECT", True)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31536000
+# Whether subdomains and browsers' preload lists are bound too is for the owner of the domain to say, not for us.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# For password resets.
+EMAIL_HOST = os.environ.get("ICHOR_SMTP_HOST", "localhost")
+EMAIL_PORT = int(os.environ.get("ICHOR_SMTP_PORT", "25"))
+EMAIL_HOST_USER = os.environ.get("ICHOR_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("ICHOR_SMTP_PASSWORD", "")
+EMAIL_USE_TLS = env.boolean("ICHOR_SMTP_TLS")
+DEFAULT_FROM_EMAIL = os.environ.get("ICHOR_MAIL_FROM", "ichor@localhost")
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True

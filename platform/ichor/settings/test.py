@@ -1,11 +1,14 @@
 """The tests' profile: embedded, or production's servers where DATABASE_URL and REDIS_URL name them."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 _ROOT = Path(tempfile.mkdtemp(prefix="ichor-test-"))
 os.environ["ICHOR_VAR"] = str(_ROOT)
+atexit.register(shutil.rmtree, _ROOT, ignore_errors=True)
 
 from ichor.settings import env  # noqa: E402
 from ichor.settings.embedded import *  # noqa: E402
