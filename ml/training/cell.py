@@ -108,7 +108,7 @@ class CellTrainer:
 
     @torch.inference_mode()
     def _measure_normalization(self) -> None:
-        """Replace the moving averages of batch normalization by the statistics of the fit images under today's weights."""
+        """Replace the moving averages of batch normalization by the fit images' statistics under these weights."""
         layers = [module for module in self._net.modules() if isinstance(module, nn.BatchNorm3d)]
         for layer in layers:
             layer.reset_running_stats()

@@ -57,7 +57,7 @@ class TrainingConfig(_Frozen):
     """Part of each fold's training patients that decides when to stop; never the held-out fold."""
     epochs: int = Field(default=100, ge=1)
     patience: int = Field(default=15, ge=1)
-    batch_size: int = Field(default=32, ge=2)
+    batch_size: int = Field(default=32, ge=4)
     learning_rate: float = Field(default=1e-4, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     class_weighting: bool = True
@@ -66,9 +66,9 @@ class TrainingConfig(_Frozen):
     backbone: BackboneConfig = BackboneConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     exact_normalization: bool = False
-    """After each epoch, measure the statistics of batch normalization anew on the fit images ("precise BatchNorm": Wu and
-    Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576). The usual moving averages lag behind the weights by
-    dozens of steps, which is more than a small cohort makes."""
+    """After each epoch, measure the statistics of batch normalization anew on the fit images ("precise BatchNorm": Wu
+    and Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576). The usual moving averages lag behind the weights
+    by dozens of steps, which is more than a small cohort makes."""
     mixed_precision: bool = False
     """Training steps in bfloat16 on CUDA. The CPU always computes in float32: torch 2.13 was seen to return non-finite
     bfloat16 gradients of 3-D convolutions there (on a processor with AVX-512 BF16), and is no faster here."""

@@ -12,7 +12,7 @@ import pytest
 from ml.training import Event, run_cross_validation
 from tests.ml.training.factory import make_study, tiny_config
 
-CONFIG = {"epochs": 6, "patience": 6, "arms": ("imaging", "fusion")}
+CONFIG = {"epochs": 6, "patience": 6, "arms": ("imaging", "fusion"), "exact_normalization": True}
 FILES = ("metrics.json", "oof.csv", "test.csv", "model.json")
 
 
