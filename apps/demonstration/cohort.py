@@ -23,6 +23,7 @@ from apps.patients.services import enroll_patient
 from ml.simulation import simulate_cohort
 
 SEED = 2023
+DRAWN = 2000
 FIRST_ADMISSION = date(2023, 1, 9)
 
 
@@ -44,9 +45,17 @@ def build_cohort(*, analysed: int, in_hospital: int, report: Callable[[str, floa
 
 
 def simulated_rows(n: int) -> list[dict[str, Any]]:
-    """Return the demonstration's first `n` simulated patients."""
-    rows = simulate_cohort(n, seed=SEED, centers=tuple(CENTERS)).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    """Return the first `n` simulated patients, of each center in turn, so that each has patients for its own curves.
+
+    The simulated centers differ in size; more are drawn than are taken, and of each center the first are taken.
+    """
+    drawn = simulate_cohort(DRAWN, seed=SEED, centers=tuple(CENTERS))
+    by_center = {code: drawn[drawn["center"] == code].to_dict("records") for code in CENTERS}
+    turns = zip(*by_center.values(), strict=False)
+    rows = [{str(name): value for name, value in row.items()} for turn in turns for row in turn]
+    if n > len(rows):
+        raise CommandError(f"The demonstration has at most {len(rows)} patients.")
+    return rows[:n]
 
 
 def _enroll(code: str) -> Patient:

@@ -16,7 +16,8 @@ ROOT = Path(settings.ROOT)
 
 def _environment() -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(ROOT / "platform"), str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path}
+    # Threads that spin while they wait take the cores from the other processes.
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path}
 
 
 def is_free(port: int) -> bool:

@@ -25,6 +25,8 @@ from ml.simulation import MAX_VOLUME_ML, Side
 from tests.cohorts.factory import fill_form
 from tests.factories import PatientFactory
 
+pytestmark = pytest.mark.slow
+
 ROWS = simulated_rows(200)
 
 

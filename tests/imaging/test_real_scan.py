@@ -23,6 +23,8 @@ from apps.patients.models import Patient
 from ml.volumes import Volume, read_geometry, read_series, write_mask
 from tests.imaging.factory import ct_api_url, ct_url, uploads, zip_of
 
+pytestmark = pytest.mark.slow
+
 LOWER, UPPER = 6, 20  # a slice in the 4 mm part and one in the 7 mm part
 
 

@@ -15,6 +15,8 @@ from ml.training import evaluate_run
 from ml.volumes import read_series, write_mask
 from tests.ml.training.factory import make_study, tiny_config
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = ("simulate", "preprocess", "predict", "volume", "train", "evaluate")
 
 

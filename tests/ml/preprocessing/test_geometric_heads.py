@@ -14,6 +14,8 @@ from scipy.spatial.transform import Rotation
 from ml.preprocessing import PREPROCESSING_VERSION, preprocess
 from tests.ml.preprocessing.heads import BRAIN_ML, FORAMEN_Z_MM, Ball, Scan, head, in_brain, scan_of
 
+pytestmark = pytest.mark.slow
+
 LEFT_FRONT_TOP = Ball(center=(30.0, -30.0, 20.0), radius=15.0, hu=72.0)
 MIXED = (4.0,) * 25 + (1.08,) + (7.0,) * 15
 SCANS = {

@@ -11,6 +11,8 @@ from scipy import ndimage
 from ml.preprocessing import preprocess
 from ml.volumes import read_series
 
+pytestmark = pytest.mark.slow
+
 DENSE_HU = 200.0
 
 

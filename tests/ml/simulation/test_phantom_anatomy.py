@@ -12,6 +12,8 @@ from ml.simulation import MAX_VOLUME_ML, PhantomSpec, PhantomTruth, Side, Site, 
 from ml.simulation.head_model import make_head
 from ml.volumes import Volume, read_series
 
+pytestmark = pytest.mark.slow
+
 BASE = {"rows": 160, "columns": 160, "volume_ml": 30.0}
 
 

@@ -13,6 +13,8 @@ import SimpleITK as sitk  # noqa: N813
 from ml.errors import MLError
 from ml.simulation import PhantomSpec, PhantomTruth, SpacingPattern, simulate_ct
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"rows": 96, "columns": 96, "volume_ml": 12.0}
 
 

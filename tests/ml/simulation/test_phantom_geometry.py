@@ -11,6 +11,8 @@ from ml.simulation import PhantomSpec, Site, SpacingPattern, simulate_ct
 from ml.simulation.head_model import make_head
 from ml.volumes import describe_gaps, read_series
 
+pytestmark = pytest.mark.slow
+
 TILTS = (-20.0, 0.0, 20.0)
 PATTERNS = tuple(SpacingPattern)
 SITES = tuple(Site)

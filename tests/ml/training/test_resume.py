@@ -12,6 +12,8 @@ import pytest
 from ml.training import Event, run_cross_validation
 from tests.ml.training.factory import make_study, tiny_config
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {"epochs": 6, "patience": 6, "arms": ("imaging", "fusion"), "exact_normalization": True}
 FILES = ("metrics.json", "oof.csv", "test.csv", "model.json")
 

@@ -26,6 +26,8 @@ from ml.training.checkpoints import CellFiles, CellState, EpochRecord, load_weig
 from ml.training.images import ImageStore
 from tests.ml.training.factory import FEATURES, make_study, tiny_config
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any], list[Event]]:

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--no-serve", action="store_true", help="run the flow, print the summary and end")
-        parser.add_argument("--patients", type=int, default=110, help="patients with a known outcome")
+        parser.add_argument("--patients", type=int, default=100, help="patients with a known outcome")
         parser.add_argument("--in-hospital", type=int, default=5, help="patients whose outcome is not known yet")
         parser.add_argument("--epochs", type=int, help="epochs of training, if other than the small configuration's")
 
