@@ -1,6 +1,7 @@
 """Telling later apps that a patient's data changed, without knowing them: CRF and CT announce, predictions listens."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.db import transaction
 
@@ -19,4 +20,5 @@ def listen(listener: Listener) -> None:
 def announce(patient: Patient) -> None:
     """Tell the listeners once the current transaction is committed."""
     for listener in _listeners:
-        transaction.on_commit(lambda listener=listener: listener(patient))  # type: ignore[misc]
+        # A listener's fault is logged; what was committed stays committed, and its page is shown.
+        transaction.on_commit(partial(listener, patient), robust=True)

@@ -42,7 +42,13 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run `manage.py demo` with few patients and one epoch, as a stranger would, and give its address."""
+    """Run `manage.py demo` with few patients and one epoch, as a stranger would, and give its address.
+
+    ICHOR_TEST_SITE names a demonstration that runs already, for work on these tests.
+    """
+    if running := os.environ.get("ICHOR_TEST_SITE"):
+        yield running
+        return
     var = tmp_path_factory.mktemp("demonstration")
     port = free_port()
     environment = {

@@ -89,7 +89,7 @@ export class UploadForm {
 
   private answered(request: XMLHttpRequest): void {
     const answer = readAnswer(request.status, request.responseText);
-    if (answer.kind === "go") location.assign(answer.location);
+    if (answer.kind === "go") visit(answer.location);
     else if (answer.kind === "refused") this.refuse(answer.sentence);
     else this.refuse(fill(this.form.dataset.textServer ?? "", { status: request.status }));
   }
@@ -106,4 +106,12 @@ export class UploadForm {
     alert.hidden = sentence === "";
     if (sentence !== "") alert.scrollIntoView({ block: "nearest" });
   }
+}
+
+/** Open an address; one that differs from this page by its anchor alone is loaded anew, for what the upload changed. */
+function visit(address: string): void {
+  const next = new URL(address, location.href);
+  const samePage = next.pathname === location.pathname && next.search === location.search;
+  location.assign(address);
+  if (samePage && next.hash) location.reload();
 }
