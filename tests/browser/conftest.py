@@ -31,7 +31,8 @@ FLAGS = [
     "--disable-sync",
 ]
 PASSWORD = "simulated-study"  # the demonstration's, shown on its sign-in page
-PATIENTS = 45
+# Enough that every center has five patients of either outcome, which its curves need.
+PATIENTS = 80
 
 
 def free_port() -> int:

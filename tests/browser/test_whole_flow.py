@@ -81,13 +81,13 @@ def test_coordinator_goes_from_enrollment_to_prediction(sign_in: Callable[..., P
 
 def test_pi_sees_the_roc_of_all_and_of_each_center(sign_in: Callable[..., Page]) -> None:
     page = sign_in("pi")
-    page.goto("/dashboard/")
-    for center in ("", "C1"):
-        page.goto(f"/dashboard/?center={center}" if center else "/dashboard/")
+    for center in ("", "C1", "C5"):
+        page.goto(f"/dashboard/?patients=all&center={center}")
         expect(page.locator("[data-island=figure] svg").first).to_be_visible()
-        for name in ("Fusion", "Imaging", "ICH score", "ICH-GS"):
-            expect(page.locator("main")).to_contain_text(name)
-        expect(page.locator("main")).to_contain_text("95")
+        for name in ("Fusion model", "Imaging model", "ICH score", "ICH-GS"):
+            row = page.locator("tbody tr").filter(has_text=name).filter(has_text="95").first
+            expect(row).to_be_visible()
+        expect(page.locator("main")).to_contain_text("n = 16" if center else "n = 80")
 
 
 def test_bad_input_gets_its_sentence_and_leaves_nothing(sign_in: Callable[..., Page]) -> None:
