@@ -17,18 +17,15 @@ class Store:
     def put(self, content: bytes, suffix: str) -> tuple[str, str]:
         """Store bytes and return (name, SHA-256); nothing is written when they are there already.
 
-        A process that was killed while it wrote leaves a part of a file under the name of the whole; it is replaced.
+        A file that a disk has damaged is written anew.
         """
         digest = hashlib.sha256(content).hexdigest()
         name = f"{digest[:2]}/{digest[2:4]}/{digest}{suffix}"
-        if default_storage.exists(name):
-            if _is_whole(name, digest):
-                return name, digest
-            default_storage.delete(name)
-        saved = default_storage.save(name, ContentFile(content))
-        if saved != name:  # another writer of the same content came first, and the storage chose a free name
-            default_storage.delete(saved)
-        else:
+        known = default_storage.exists(name)
+        if known and _is_whole(name, digest):
+            return name, digest
+        default_storage.save(name, ContentFile(content))
+        if not known:
             self.made.append(name)
         return name, digest
 

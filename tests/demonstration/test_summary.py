@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sklearn.metrics import roc_auc_score
 
 from apps.accounts.models import Center
@@ -13,6 +14,8 @@ from apps.patients.changes import announce
 from apps.patients.models import Patient
 from ml.scores import ich_gs, ich_score
 from tests.cohorts import factory
+
+pytestmark = pytest.mark.slow
 
 
 def cells(lines: list[str]) -> dict[str, list[str]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -19,6 +18,7 @@ from apps.accounts.policy import Role
 from apps.core.errors import Conflict
 from apps.core.jobs import run_job
 from apps.core.models import Job
+from apps.core.storage import WholeFileStorage, default_storage
 from apps.imaging import services
 from apps.imaging.models import Instance, Series
 from apps.imaging.selectors import current_series, load_volume
@@ -62,15 +62,15 @@ def test_full_disk_in_the_middle_leaves_nothing(
     browser: Client, patient: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The third file cannot be written: the first two go again, and the person gets an error, not half a scan."""
-    count, save = itertools.count(1), FileSystemStorage._save
+    count, save = itertools.count(1), WholeFileStorage._save
 
-    def save_two(storage: FileSystemStorage, name: str, content: Any) -> str:
+    def save_two(storage: WholeFileStorage, name: str, content: Any) -> str:
         if next(count) > 2:
             raise OSError(28, "No space left on device")
         return save(storage, name, content)
 
     before = everything()
-    monkeypatch.setattr(FileSystemStorage, "_save", save_two)
+    monkeypatch.setattr(WholeFileStorage, "_save", save_two)
     browser.raise_request_exception = False
     assert browser.post(ct_url(patient), {"files": uploads(scan_files())}).status_code == 500
     assert next(count) > 3

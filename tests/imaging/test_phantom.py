@@ -22,6 +22,8 @@ from ml.simulation import PhantomSpec, SpacingPattern, simulate_ct
 from ml.volumes import read_geometry, write_mask
 from tests.imaging.factory import ct_url, stored_files, uploads, zip_of
 
+pytestmark = pytest.mark.slow
+
 # With thick slices the truth itself is only met within some percent, see ml.simulation.phantom; the phantom's own
 # placing brings every pattern within 0.3 %.
 SPECS = {

@@ -139,8 +139,9 @@ STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [ROOT / "frontend" / "dist"]
 STORAGES = {
     "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": VAR / "store", "allow_overwrite": False},
+        "BACKEND": "apps.core.storage.WholeFileStorage",
+        # Names are digests of contents, so a file is only ever written over by itself.
+        "OPTIONS": {"location": VAR / "store", "allow_overwrite": True},
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }

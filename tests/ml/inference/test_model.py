@@ -15,6 +15,8 @@ from ml.training import read_manifest, run_cross_validation
 from ml.training.files import file_sha256
 from tests.ml.training.factory import make_study, tiny_config
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:

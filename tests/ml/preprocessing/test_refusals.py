@@ -11,6 +11,8 @@ from ml.errors import MLError
 from ml.preprocessing import PreprocessingError, preprocess
 from tests.ml.preprocessing.heads import Points, Scan, head, scan_of
 
+pytestmark = pytest.mark.slow
+
 
 def abdomen(points: Points) -> np.ndarray:
     """Soft tissue in fat, a spine and a liver, no bone around."""

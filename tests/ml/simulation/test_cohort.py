@@ -9,6 +9,8 @@ from ml.simulation.cohort import COHORT_COLUMNS, simulate_cohort
 from ml.simulation.cohort_calibration import calibrated_pool
 from ml.simulation.phantom_spec import MAX_VOLUME_ML
 
+pytestmark = pytest.mark.slow
+
 SITES = {
     "supratentorial": {
         "basal_ganglia",

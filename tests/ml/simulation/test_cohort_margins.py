@@ -6,6 +6,8 @@ import pytest
 from ml.errors import MLError
 from ml.simulation.margins import calibrate_weights
 
+pytestmark = pytest.mark.slow
+
 
 def proportional_fitting(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Deming and Stephan 1940: scale rows and columns in turn."""

@@ -13,6 +13,8 @@ from ml.simulation.cohort import simulate_cohort
 from ml.simulation.cohort_pool import ich_gs_scores, ich_scores
 from tests.ml.simulation.cohort_reference import REFERENCE, outside_sampling_error, with_scores
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def many() -> pd.DataFrame:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ml.statistics import auc, delong_test
 
+pytestmark = pytest.mark.slow
+
 # The direction is given, since pROC would otherwise turn a curve below the diagonal round.
 SCRIPT = """
 suppressPackageStartupMessages(library(pROC))

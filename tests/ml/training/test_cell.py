@@ -12,6 +12,8 @@ from ml.training.checkpoints import CellFiles, CellResult, load_weights
 from ml.training.images import ImageStore
 from tests.ml.training.factory import SHAPE, make_study, tiny_config
 
+pytestmark = pytest.mark.slow
+
 
 def train(tmp_path: Path, poor: int = 10, **settings: Any) -> tuple[CellResult, CellData, CellFiles]:
     manifest = read_manifest(make_study(tmp_path, 40))
