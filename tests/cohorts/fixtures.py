@@ -15,8 +15,8 @@ def files(tmp_path: Path, settings: Any) -> Callable[[], set[str]]:
     folder = tmp_path / "store"
     settings.STORAGES = settings.STORAGES | {
         "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": folder, "allow_overwrite": False},
+            "BACKEND": "apps.core.storage.WholeFileStorage",
+            "OPTIONS": {"location": folder, "allow_overwrite": True},
         }
     }
     settings.RUNS_DIR = tmp_path / "runs"

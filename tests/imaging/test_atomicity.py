@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.files.storage import default_storage
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -18,7 +19,7 @@ from apps.accounts.policy import Role
 from apps.core.errors import Conflict
 from apps.core.jobs import run_job
 from apps.core.models import Job
-from apps.core.storage import WholeFileStorage, default_storage
+from apps.core.storage import WholeFileStorage
 from apps.imaging import services
 from apps.imaging.models import Instance, Series
 from apps.imaging.selectors import current_series, load_volume
