@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 
 from apps.accounts.access import Actor, has_permission
-from apps.accounts.models import Center, Membership, User
+from apps.accounts.models import Center, User
 from apps.accounts.policy import Permission
 
 
@@ -17,8 +17,3 @@ def accounts_visible_to(actor: Actor) -> QuerySet[User]:
 def all_centers() -> QuerySet[Center]:
     """Return every center; codes and names of centers are no secret inside a study."""
     return Center.objects.all()
-
-
-def membership_count() -> int:
-    """Return how many memberships exist."""
-    return Membership.objects.count()

@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -231,8 +231,3 @@ def _birth_of(pid: int) -> str:
         return ""
     # A zombie holds its number until its parent looks, which in a container without init may be never.
     return "" if fields[0] in {"Z", "X"} else fields[19]
-
-
-def active(jobs: Iterable[Job]) -> bool:
-    """Say whether any of the jobs still waits or runs."""
-    return any(job.is_active for job in jobs)

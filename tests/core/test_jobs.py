@@ -68,6 +68,7 @@ def test_a_finished_job_is_not_run_again() -> None:
 
 def test_a_message_for_an_absent_row_is_ignored() -> None:
     run_job(job_id=10**9)
+    assert not Job.objects.exists()
 
 
 def test_the_message_is_sent_after_the_commit_only(django_capture_on_commit_callbacks: Any) -> None:
