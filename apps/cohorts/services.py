@@ -27,8 +27,8 @@ def freeze_snapshot(*, actor: User, rows: list[Row] | None = None) -> Snapshot:
         raise Refusal("no_patients", _("No patient is enrolled yet, so there is nothing to freeze."), status=409)
     content = to_parquet(rows)
     exclusions = count_exclusions(pd.DataFrame(rows, columns=["exclusion"]))
-    with transaction.atomic(), store.writing() as files:
-        name, digest = files.put(content, ".parquet")
+    with transaction.atomic():
+        name, digest = store.put(content, ".parquet")
         snapshot, created = Snapshot.objects.get_or_create(
             digest=digest,
             defaults={

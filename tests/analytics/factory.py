@@ -80,8 +80,7 @@ def make_snapshot(table: pd.DataFrame, actor: User) -> Snapshot:
     """Freeze a table as it is."""
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
-    with store.writing() as files:
-        name, digest = files.put(buffer.getvalue(), ".parquet")
+    name, digest = store.put(buffer.getvalue(), ".parquet")
     counts = {
         "patient_count": len(table),
         "included_count": int((table["exclusion"] == "").sum()),

@@ -90,16 +90,18 @@ def add_ct(
     patient: Patient, seed: int = 0, *, state: str = Series.State.READY, bright: bool = False,
     version: str = PREPROCESSING_VERSION,
 ) -> Series:  # fmt: skip
-    """Give a patient a CT that is newer than the others he has."""
+    """Give a patient a CT; where it is usable it is the one that counts from then on."""
     number = Series.objects.filter(patient=patient).count()
     study = ImagingStudy.objects.create(patient=patient, study_instance_uid=f"2.25.{patient.pk}.{number}")
     tensor: dict[str, str] = {}
     if state == Series.State.READY:
-        with store.writing() as files:
-            name, digest = files.put(image_bytes(seed, bright=bright), ".npy")
+        name, digest = store.put(image_bytes(seed, bright=bright), ".npy")
         tensor = {"tensor": name, "tensor_sha256": digest, "preprocessing_version": version}
+    chosen = state != Series.State.FAILED
+    if chosen:
+        patient.series.update(is_chosen=False)
     return Series.objects.create(
-        study=study, patient=patient, series_instance_uid=f"2.25.{patient.pk}.{number}.1", state=state,
+        is_chosen=chosen, study=study, patient=patient, series_instance_uid=f"2.25.{patient.pk}.{number}.1", state=state,
         digest=hashlib.sha256(f"{patient.study_id} {number}".encode()).hexdigest(),
         uploaded_by=coordinator_of(patient.center), uploaded_at=timezone.now() + timedelta(seconds=number),
         geometry=geometry.to_json(TWO_SLICES), **tensor,
