@@ -6,6 +6,9 @@ class CrfConfig(AppConfig):
 
     def ready(self) -> None:
         # Models can't be imported before all apps are loaded.
+        from apps.crf.facts import facts_from_form
         from apps.crf.parts import register_parts
+        from apps.patients.facts import tell
 
         register_parts()
+        tell(facts_from_form)
