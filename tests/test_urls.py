@@ -80,7 +80,20 @@ PAGES = [
     Row("crf:form", READS_CRF),
     Row("crf:form", WRITES_CRF, FOUND, "post", {"version": "0"}),
     Row("imaging:upload", COORDINATOR, REFUSED, "post", FILES),
+    Row("imaging:choose", COORDINATOR, REFUSED, "post", {"series": ""}),
+    Row("imaging:held", COORDINATOR),
+    Row("imaging:decide", COORDINATOR, HIDDEN, "post"),  # nothing is held
+    Row("imaging:held-picture", COORDINATOR, HIDDEN),
+    Row("imaging:archive", COORDINATOR),
+    Row("imaging:archive", COORDINATOR, DONE, "post", {"modality": "CT"}),
+    Row("imaging:fetch", COORDINATOR, HIDDEN, "post"),  # the center has no archive
+    Row("imaging:send", COORDINATOR, HIDDEN, "post"),
+    Row("imaging:transfer-status", COORDINATOR, HIDDEN),
+    Row("imaging:transfer-retry", COORDINATOR, HIDDEN, "post"),
     Row("imaging:slice", CLINICAL, HIDDEN),  # the series of this test has no slices
+    # Without a study there is nothing to view; which study who may view: tests/imaging/test_viewer.py.
+    Row("viewer", CLINICAL, HIDDEN, of_center=False),
+    Row("viewer-route", CLINICAL, HIDDEN, of_center=False),
     Row("imaging:status", CLINICAL),
     Row("imaging:retry", COORDINATOR, CONFLICT, "post"),
     Row("annotation:upload", MASKS, REFUSED, "post", FILE),
@@ -145,6 +158,8 @@ OWN_ACCOUNT = {
     "mfa_download_recovery_codes",
 }
 OPEN = {"healthz", "readyz"}
+# Answers of its own to programs (401, not a page to sign in); every route in tests/imaging/dicomweb.
+DICOMWEB = "dicomweb:"
 
 
 def routes(patterns: list[Any] | None = None, namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -159,7 +174,7 @@ def routes(patterns: list[Any] | None = None, namespace: str = "") -> Iterator[t
 
 def test_every_route_has_a_row() -> None:
     known = {row.name for row in PAGES + API} | set(SIGN_IN) | OWN_ACCOUNT | OPEN
-    assert {name for name, _ in routes()} == known
+    assert {name for name, _ in routes() if not name.startswith(DICOMWEB)} == known
     assert all(isinstance(pattern.pattern, RoutePattern) for name, pattern in routes() if name not in SIGN_IN)
 
 
@@ -219,6 +234,9 @@ def furnish(center: Center, owner: User) -> Place:
         "prediction_id": prediction.pk,
         "experiment_id": experiment.pk,
         "name": "flow",
+        "held_id": 1,
+        "transfer_id": 1,
+        "route": "ichor",
     }
     return Place(center, parts)
 
@@ -308,7 +326,7 @@ def test_a_foreign_series_under_an_own_patient_is_not_found(
 @pytest.mark.parametrize("row", naming("study_id", "series_id", "prediction_id", "experiment_id", "name"), ids=str)
 def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, client_as: Any, api_as: Any) -> None:
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
-              "experiment_id": 10**30, "name": "none"}  # fmt: skip
+              "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

@@ -6,9 +6,11 @@ class AnnotationConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.annotation import page, selectors
+        from apps.core import sweep
         from apps.imaging.slices import overlays
         from apps.patients.page import register
 
+        sweep.keep("annotation.Mask", "file")
         overlays.append(selectors.MaskOverlay())
         for part in page.PARTS:
             register(part)

@@ -11,7 +11,7 @@ from apps.accounts.access import has_permission
 from apps.accounts.policy import Permission
 from apps.annotation.models import Mask
 from apps.annotation.selectors import current_masks, newest_mask
-from apps.imaging.selectors import current_series, usable_series
+from apps.imaging.selectors import chosen_series, current_series
 from apps.patients.models import Patient
 from apps.patients.page import Column, Section
 
@@ -41,7 +41,7 @@ def load_volume(patients: list[Patient]) -> dict[int, Any]:
 
 def with_volume(patients: QuerySet[Patient]) -> QuerySet[Patient]:
     """Annotate each patient with the volume that `load_volume` shows, so that the list is sorted by what is seen."""
-    series = usable_series().filter(patient=OuterRef(OuterRef("pk"))).values("pk")[:1]
+    series = chosen_series().filter(patient=OuterRef(OuterRef("pk"))).values("pk")[:1]
     newest = Mask.objects.filter(series=Subquery(series)).order_by("-version")
     return patients.annotate(volume_ml=Subquery(newest.values("volume_ml")[:1]))
 

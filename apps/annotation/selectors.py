@@ -11,7 +11,7 @@ from apps.accounts.policy import Permission
 from apps.annotation.models import Mask
 from apps.core import store
 from apps.imaging.models import Series
-from apps.imaging.selectors import usable_series
+from apps.imaging.selectors import chosen_series
 from apps.patients.models import Patient
 from apps.patients.selectors import patients_visible_to
 
@@ -30,12 +30,12 @@ def newest_mask(series: Series | None) -> Mask | None:
 
 def current_mask(patient: Patient) -> Mask | None:
     """Return the newest mask of the patient's current CT; a CT that preprocessing refused has none that counts."""
-    return newest_mask(usable_series().filter(patient=patient).first())
+    return newest_mask(chosen_series().filter(patient=patient).first())
 
 
 def current_masks(patients: list[Patient]) -> dict[int, Mask]:
     """Return {patient pk: `current_mask`}, in one query for many patients. A newer CT without a mask has no volume."""
-    series = usable_series().filter(patient=OuterRef("patient")).values("pk")[:1]
+    series = chosen_series().filter(patient=OuterRef("patient")).values("pk")[:1]
     version = Mask.objects.filter(series=OuterRef("series")).order_by("-version").values("pk")[:1]
     found = Mask.objects.filter(patient__in=patients, series=Subquery(series), pk=Subquery(version))
     return {mask.patient_id: mask for mask in found.defer("slice_areas_mm2")}

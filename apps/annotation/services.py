@@ -1,5 +1,6 @@
 """Taking a hematoma mask in: laid on the CT's own slices, measured, and added as a new version."""
 
+import hashlib
 import tempfile
 from decimal import Decimal
 from io import BytesIO
@@ -15,12 +16,14 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.annotation.models import Mask
 from apps.annotation.nifti import plain_nifti
+from apps.annotation.segmentation import store_segmentation
 from apps.annotation.selectors import slice_key
 from apps.audit.services import record
 from apps.core import store
 from apps.core.errors import Conflict, Refusal
 from apps.imaging import geometry
 from apps.imaging.models import Series
+from apps.imaging.services import lock_series
 from apps.patients.changes import announce
 from apps.patients.models import Patient
 from ml.hematoma import abc2_ml, volume_ml
@@ -48,16 +51,16 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
     grid = geometry.from_json(series.geometry)
     volume, estimate = _measure(mask, grid)
     packed = _pack(mask, series)
-    with transaction.atomic(), store.writing() as files:
+    with transaction.atomic():
         Patient.objects.select_for_update().get(pk=series.patient_id)
         newest = series.masks.order_by("-version").first()
-        name, digest = files.put(packed, ".npz")
-        if newest is not None and newest.sha256 == digest:
+        if newest is not None and newest.sha256 == hashlib.sha256(packed).hexdigest():
             raise Conflict(
                 "mask_known",
                 _("This mask is the same as version %(version)d, the newest. Nothing was changed.")
                 % {"version": newest.version},
             )
+        name, digest = store.put(packed, ".npz")
         row = Mask.objects.create(
             series=series,
             patient=series.patient,
@@ -76,6 +79,8 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
             center=series.patient.center,
             changes={"volume_ml": [str(newest.volume_ml) if newest else None, str(volume)]},
         )
+        lock_series(series)
+        store_segmentation(row)
         announce(series.patient)
     return row
 

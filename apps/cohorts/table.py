@@ -17,7 +17,7 @@ from apps.crf.dictionary import Variable, VariableType, load_dictionary
 from apps.crf.models import CrfForm
 from apps.crf.selectors import outcome_of
 from apps.imaging.models import Series
-from apps.imaging.selectors import usable_series
+from apps.imaging.selectors import chosen_series
 from apps.patients.models import Patient
 from ml.scores import SCORES
 
@@ -56,11 +56,8 @@ def build_rows() -> list[Row]:
 
 
 def _current_series(patients: list[Patient]) -> dict[int, Series]:
-    newest_first = usable_series().filter(patient__in=patients).defer("geometry", "preprocessing_report")
-    found: dict[int, Series] = {}
-    for series in newest_first:
-        found.setdefault(series.patient_id, series)
-    return found
+    chosen = chosen_series().filter(patient__in=patients).defer("geometry", "preprocessing_report")
+    return {series.patient_id: series for series in chosen}
 
 
 def _row(patient: Patient, form: CrfForm | None, series: Series | None, mask: Mask | None) -> Row:

@@ -84,6 +84,24 @@ def durable_task(*, queue: str) -> Callable[[TaskBody], DurableTask]:
     return register
 
 
+_periodic: list[Callable[[], None]] = []
+
+
+def periodic(body: Callable[[], None]) -> Callable[[], None]:
+    """Have a short look-around done each minute, beside the search for lost jobs."""
+    _periodic.append(body)
+    return body
+
+
+def look_around() -> None:
+    """Do what each app wants done each minute; one that fails stops no other."""
+    for body in _periodic:
+        try:
+            body()
+        except Exception:
+            logger.exception("%s failed; it will run again in a minute", body.__name__)
+
+
 def send(job: Job) -> None:
     """Tell a worker about the row. A broker that is down loses nothing: the sweep sends again."""
     try:

@@ -16,8 +16,8 @@ from apps.crf.models import CrfForm
 from apps.crf.services import save_form
 from apps.demonstration.people import CENTERS, COORDINATORS
 from apps.demonstration.phantoms import Phantom, draw_phantoms
+from apps.imaging.ingest.receive import receive
 from apps.imaging.selectors import current_series
-from apps.imaging.services import receive_series
 from apps.patients.models import Patient
 from apps.patients.services import enroll_patient
 from ml.simulation import simulate_cohort
@@ -37,7 +37,8 @@ def build_cohort(*, analysed: int, in_hospital: int, report: Callable[[str, floa
         )
     done = set(Mask.objects.values_list("patient_id", flat=True))
     todo = [number for number in range(len(rows)) if number >= len(entered) or entered[number].pk not in done]
-    phantoms = draw_phantoms([rows[number] for number in todo], [SEED + number for number in todo])
+    scans = [rows[number] | {"study_date": f"{admission_day(number):%Y%m%d}"} for number in todo]
+    phantoms = draw_phantoms(scans, [SEED + number for number in todo])
     for number, phantom in zip(todo, phantoms, strict=True):
         patient = entered[number] if number < len(entered) else _enroll(rows[number]["center"])
         _enter(patient, form_values(rows[number], number, discharged=number < analysed), phantom)
@@ -71,15 +72,20 @@ def _enter(patient: Patient, values: dict[str, object], phantom: Phantom) -> Non
     actor = _coordinator(patient.center.code)
     if not CrfForm.objects.filter(patient=patient).exists():
         save_form(actor=actor, patient=patient, read_version=0, values=values)
-    series = current_series(patient) or receive_series(actor=actor, patient=patient, files=phantom.files)
+    series = current_series(patient) or receive(actor=actor, patient=patient, files=phantom.files).series[0]
     if newest_mask(series) is None:
         receive_mask(actor=actor, series=series, content=phantom.mask)
+
+
+def admission_day(number: int) -> date:
+    """Return the day on which a simulated patient is admitted, and scanned."""
+    return FIRST_ADMISSION + timedelta(days=2 * number)
 
 
 def form_values(row: dict[str, Any], number: int, *, discharged: bool) -> dict[str, object]:
     """Return a simulated row as the form takes it, with the dates that the simulation leaves open."""
     dictionary = load_dictionary()
-    admitted = FIRST_ADMISSION + timedelta(days=2 * number)
+    admitted = admission_day(number)
     discharge = admitted + timedelta(days=7 + number % 15)
     values: dict[str, object] = {name: _plain(value) for name, value in row.items() if name in dictionary.variables}
     values["admission_date"] = admitted.isoformat()

@@ -58,11 +58,22 @@ def draw_phantom(row: dict[str, Any], seed: int) -> Phantom:
     """Draw the head that a simulated form describes."""
     with tempfile.TemporaryDirectory(prefix="ichor-phantom-") as name:
         folder = Path(name)
-        truth = simulate_ct(folder, spec=phantom_of(row), seed=seed)
+        truth = simulate_ct(folder, spec=phantom_of(row), seed=seed, patient_tags=_identity(row, seed))
         files = sorted(folder.iterdir())
         mask = folder / "mask.nii.gz"
         write_mask(mask, truth.hematoma_mask, read_geometry(files))
         return Phantom([file.read_bytes() for file in files], mask.read_bytes())
+
+
+def _identity(row: dict[str, Any], seed: int) -> dict[str, str]:
+    """Return what the header says of a simulated person, in agreement with his form."""
+    return {
+        "PatientID": f"SIMULATED-{seed}",
+        "PatientBirthDate": "",
+        "PatientAge": f"{int(row['age']):03d}Y",
+        "PatientSex": "M" if row["sex"] == "male" else "F",
+        "StudyDate": row["study_date"],
+    }
 
 
 def phantom_of(row: dict[str, Any]) -> PhantomSpec:

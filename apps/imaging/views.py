@@ -1,4 +1,4 @@
-"""Pages of the CT: upload, slices, and the state of its preprocessing."""
+"""Pages of the CT: upload, slices, the choice of the series, and the state of its preprocessing."""
 
 from typing import Any
 
@@ -7,13 +7,15 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts.access import Actor, has_permission, person
+from apps.accounts.access import Actor, get_visible, has_permission, person
 from apps.accounts.policy import Permission
 from apps.core.uploads import uploaded_files
-from apps.imaging import services
+from apps.imaging import choice, services
 from apps.imaging.archive import unpack
+from apps.imaging.ingest.receive import Receipt, Status, receive
 from apps.imaging.models import Series
 from apps.imaging.selectors import access_series
 from apps.imaging.slices import render_slice
@@ -22,15 +24,77 @@ from apps.patients.selectors import access_patient
 
 @require_POST
 def upload(request: HttpRequest, study_id: str) -> HttpResponse:
-    """Take a ZIP or the files of one series."""
+    """Take a ZIP or files; whole, or in parts (`more` says whether others follow)."""
     patient = access_patient(request.user, study_id, Permission.UPLOAD_CT)
-    files = unpack(uploaded_files(request, "files"))
-    services.receive_series(actor=person(request.user), patient=patient, files=files)
-    messages.success(request, _("The CT was received; identity was removed before it was stored."))
+    receipt = receive_request(request, patient)
     url = reverse("patients:detail", args=[study_id]) + "#ct"
     if not request.accepts("text/html"):
-        return JsonResponse({"location": url}, status=201)
+        status = 201 if receipt.series else 200
+        return JsonResponse({"location": url, **receipt_json(receipt)}, status=status)
+    for sentence in receipt_sentences(receipt):
+        messages.success(request, sentence)
     return redirect(url)
+
+
+def receive_request(request: Any, patient: Any) -> Receipt:
+    """Take the files of a request. One that comes whole is refused where nothing of it could be taken."""
+    in_parts = "more" in request.POST
+    receipt = receive(
+        actor=person(request.user),
+        patient=patient,
+        files=unpack(uploaded_files(request, "files")),
+        confirmed=request.POST.get("confirmed") == "1",
+        more=request.POST.get("more") == "1",
+    )
+    return receipt if in_parts else receipt.raise_if_nothing_came()
+
+
+def receipt_json(receipt: Receipt) -> dict[str, Any]:
+    """Return what became of an upload, for a program."""
+    return {
+        "counts": receipt.counts,
+        "outcomes": [
+            {"number": o.number, "status": o.status.value, "code": o.code, "sentence": o.sentence}
+            for o in receipt.outcomes
+        ],
+        "series": [series.pk for series in receipt.series],
+    }
+
+
+def receipt_sentences(receipt: Receipt) -> list[str]:
+    """Return what became of an upload, for a person: how many, and each reason once."""
+    counts = receipt.counts
+    stored, known = counts.get("stored", 0), counts.get("known", 0)
+    sentences = []
+    if stored:
+        text = ngettext(
+            "%(count)d image was received; identity was removed before it was stored.",
+            "%(count)d images were received; identity was removed before they were stored.",
+            stored,
+        )
+        sentences.append(text % {"count": stored})
+    if known:
+        text = ngettext("%(count)d image was here already.", "%(count)d images were here already.", known)
+        sentences.append(text % {"count": known})
+    reasons: dict[str, int] = {}
+    for outcome in receipt.outcomes:
+        if outcome.status not in (Status.STORED, Status.KNOWN):
+            reasons[outcome.sentence] = reasons.get(outcome.sentence, 0) + 1
+    return [*sentences, *(f"{count} ×: {sentence}" for sentence, count in reasons.items())]
+
+
+@require_POST
+def choose(request: HttpRequest, study_id: str) -> HttpResponse:
+    """Have a series stand for the patient's initial CT, or go back to what is proposed."""
+    patient = access_patient(request.user, study_id, Permission.UPLOAD_CT)
+    chosen: Series | None = None
+    if request.POST.get("series"):
+        number = request.POST["series"]
+        series = patient.series.filter(modality="CT")
+        chosen = get_visible(series, pk=int(number) if number.isdecimal() and len(number) < 19 else 0)
+    choice.override(person(request.user), patient, chosen, request.POST.get("reason", ""))
+    messages.success(request, _("The choice of the CT series was noted."))
+    return redirect(reverse("patients:detail", args=[study_id]) + "#ct")
 
 
 @require_GET

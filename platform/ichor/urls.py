@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from apps.accounts.home import home
 from apps.core.health import healthz, readyz
+from apps.imaging.viewer import viewer
 
 # With the request's context, so that the notice of simulated data stands on this page too.
 handler500 = "apps.core.health.server_error"
@@ -24,6 +25,9 @@ urlpatterns = [
     path("patients/<str:study_id>/ct/", include("apps.imaging.urls")),
     path("patients/<str:study_id>/mask/", include("apps.annotation.urls")),
     path("patients/<str:study_id>/prediction/", include("apps.predictions.urls")),
+    path("viewer/", viewer, name="viewer"),
+    path("viewer/<path:route>", viewer, name="viewer-route"),
+    path("dicomweb/", include("apps.imaging.dicomweb.urls")),
     path("experiments/", include("apps.experiments.urls")),
     path("dashboard/", include("apps.analytics.urls")),
     path("api/v1/", include("ichor.api")),

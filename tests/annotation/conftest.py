@@ -13,12 +13,11 @@ from rest_framework.test import APIClient
 from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.imaging.models import Series
-from apps.imaging.services import receive_series
 from apps.patients.models import Patient
 from ml.volumes import Geometry, read_geometry, write_mask
 from tests.imaging.conftest import api, browser, coordinator, empty_tmp, real_scan  # noqa: F401 (fixtures)
 from tests.imaging.doors import Doors
-from tests.imaging.factory import scan_files
+from tests.imaging.factory import receive_series, scan_files
 from tests.imaging.store import empty_store  # noqa: F401 (a fixture)
 
 MaskFile = Callable[..., bytes]
@@ -26,7 +25,7 @@ MaskFile = Callable[..., bytes]
 
 @pytest.fixture
 def ct(patient: Patient, users: dict[Role, User]) -> Series:
-    """A CT of five slices of 16 x 16 pixels of 0.5 mm, 5 mm apart."""
+    """A CT of five slices of 16 x 16 pixels of 0.5 mm, 16 mm apart."""
     return receive_series(actor=users[Role.COORDINATOR], patient=patient, files=scan_files(5, seed=40))
 
 
@@ -50,7 +49,7 @@ def mask_file(tmp_path: Path) -> MaskFile:
 
 @pytest.fixture
 def square(grid: Geometry, mask_file: MaskFile) -> bytes:
-    """A mask of 6 x 4 pixels on three slices: 24 x 0.25 mm2 x 15 mm, 0.09 mL."""
+    """A mask of 6 x 4 pixels on three slices: 24 x 0.25 mm2 x 48 mm, 0.288 mL."""
     return mask_file(square_labels(), grid)
 
 

@@ -102,7 +102,7 @@ def test_gzip_bomb_is_refused_without_filling_memory(doors: Doors, ct: Series) -
 
 
 def test_smaller_than_can_be_shown(doors: Doors, ct: Series, grid: Geometry, mask_file: MaskFile) -> None:
-    """One pixel of 0.25 mm2 on a slice of 5 mm is 0.001 mL, which would be stored as nothing."""
+    """One pixel of 0.25 mm2 on a slice of 16 mm is 0.004 mL, which would be stored as nothing."""
     labels = np.zeros((5, 16, 16), dtype=np.uint8)
     labels[2, 8, 8] = 1
     content = mask_file(labels, grid, "dot.nii.gz")
@@ -114,7 +114,7 @@ def test_mask_before_ct(doors: Doors, square: bytes) -> None:
 
 
 def test_mask_of_an_unusable_ct(doors: Doors, ct: Series, square: bytes) -> None:
-    fail_preparation(series=ct, code="not_a_head", sentence="No head.")
+    fail_preparation(series=ct, revision=ct.revision, code="not_a_head", sentence="No head.")
     before = everything()
     doors.refuse("series_failed", lambda: form(square))
     assert everything() == before
@@ -178,7 +178,7 @@ def test_free_text_of_a_mask_never_touches_the_disk(
     with written_paths() as paths:
         answer = api.post(doors.api_url, form(content, f"{MARK}.nii.gz"))
     assert answer.status_code == 201, answer.content
-    assert answer.json()["volume_ml"] == "0.09"
+    assert answer.json()["volume_ml"] == "0.29"
     assert [path.name for path in paths if path.is_relative_to(empty_tmp)] == ["mask.nii"]
     assert len(written) == 1
     assert marks_in(written) == []

@@ -13,13 +13,18 @@ from django.db import connection
 from django.urls import reverse
 from pydicom.dataset import Dataset
 
+from apps.accounts.models import User
+from apps.imaging.ingest.receive import receive
+from apps.imaging.models import Series
 from apps.patients.models import Patient
 from tests.ml.dicom_factory import make_series, table_positions
 
 SIDE = 16
+# Wide enough for four slices to reach over a head: what covers less is refused by the geometry report.
+GAP_MM = 16.0
 
 
-def make_scan(slices: int = 4, *, seed: int = 0, side: int = SIDE, gap: float = 5.0, **tags: Any) -> list[Dataset]:
+def make_scan(slices: int = 4, *, seed: int = 0, side: int = SIDE, gap: float = GAP_MM, **tags: Any) -> list[Dataset]:
     """Make a small CT series, different for each seed."""
     hu = np.random.default_rng(seed).integers(-20, 80, (slices, side, side))
     return make_series(hu, table_positions([gap] * (slices - 1)), **tags)
@@ -86,3 +91,10 @@ def dump_tables(*, without: Iterable[str] = ()) -> dict[str, list[str]]:
 def everything() -> tuple[dict[str, list[str]], set[str]]:
     """Return what is kept: all rows (but for sign-ins) and the names of all files."""
     return dump_tables(without=["django_session", "accounts_user"]), set(stored_files())
+
+
+def receive_series(*, actor: User, patient: Patient, files: Sequence[bytes]) -> Series:
+    """Take the files of one series in, and return it."""
+    receipt = receive(actor=actor, patient=patient, files=files).raise_if_nothing_came()
+    (series,) = receipt.series
+    return series

@@ -11,7 +11,7 @@ from pydicom.tag import Tag
 
 from tests.imaging.factory import make_scan, to_bytes
 
-MARK = "PLANT"
+MARK = "QXPLANT"
 UID_MARK = "1.2.826.0.1.777"
 DATE_MARK = "19210317"
 NUMBER_MARK = "7734512"

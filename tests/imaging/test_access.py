@@ -13,10 +13,9 @@ from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.imaging import api_urls, urls
 from apps.imaging.models import Series
-from apps.imaging.services import receive_series
 from apps.patients.models import Patient
 from tests.factories import PatientFactory
-from tests.imaging.factory import everything, scan_files, uploads
+from tests.imaging.factory import everything, receive_series, scan_files, uploads
 
 SEES = {
     Role.COORDINATOR, Role.ANNOTATOR, Role.REVIEWER, Role.ASSESSOR, Role.DATA_MANAGER, Role.PI, Role.MONITOR,
@@ -26,6 +25,15 @@ SENDS = {Role.COORDINATOR}
 # refused after the gate, so nothing changes and the order of the requests does not matter.
 PAGES = {
     "imaging:upload": ("post", 422, SENDS),
+    "imaging:choose": ("post", 422, SENDS),
+    "imaging:held": ("get", 200, SENDS),
+    "imaging:decide": ("post", 404, SENDS),  # nothing is held
+    "imaging:held-picture": ("get", 404, SENDS),
+    "imaging:archive": ("get", 200, SENDS),
+    "imaging:fetch": ("post", 404, SENDS),  # the center has no archive
+    "imaging:send": ("post", 404, SENDS),
+    "imaging:transfer-status": ("get", 404, SENDS),
+    "imaging:transfer-retry": ("post", 404, SENDS),
     "imaging:slice": ("get", 200, SEES),
     "imaging:status": ("get", 200, SEES),
     "imaging:retry": ("post", 409, SENDS),
@@ -35,6 +43,8 @@ PROGRAM = {
     ("api-series-list", "post"): (422, SENDS),
     ("api-series", "get"): (200, SEES),
 }
+# Addresses that name no series.
+OF_PATIENT = ("upload", "list", "choose", "held", "decide", "archive", "fetch", "send")
 
 
 @pytest.fixture
@@ -44,7 +54,7 @@ def series(coordinator: User, patient: Patient) -> Series:
 
 def address(name: str, patient: Patient, series_id: int) -> str:
     more = {"imaging:slice": [series_id, 0]}.get(name, [series_id])
-    return reverse(name, args=[patient.study_id, *([] if name.endswith(("upload", "list")) else more)])
+    return reverse(name, args=[patient.study_id, *([] if name.endswith(OF_PATIENT) else more)])
 
 
 def ask(client: Client, method: str, url: str) -> int:
@@ -93,7 +103,7 @@ def test_foreign_absent_and_mismatched_are_alike(
         asked = [(client, name, method) for name, (method, _, _) in PAGES.items()]
         asked += [(program, name, method) for name, method in PROGRAM]
         for who, name, method in asked:
-            if (own or target == foreign_patient) and name.endswith(("upload", "list")):
+            if (own or target == foreign_patient) and name.endswith(OF_PATIENT):
                 continue  # the patient is the actor's own, and the address names no series
             assert ask(who, method, address(name, target, number)) == 404, (name, target, number)
 
@@ -110,7 +120,8 @@ def test_nobody(series: Series, client: Client) -> None:
 def test_other_methods(series: Series, browser: Client, api: APIClient) -> None:
     for name, (method, _, _) in PAGES.items():
         other = {"post": "get", "get": "post"}[method]
-        assert ask(browser, other, address(name, series.patient, series.pk)) == 405
+        if name != "imaging:archive":  # it takes both
+            assert ask(browser, other, address(name, series.patient, series.pk)) == 405
     for method in ("put", "patch", "delete"):
         assert getattr(api, method)(address("api-series", series.patient, series.pk)).status_code == 405
 
@@ -127,7 +138,9 @@ def test_command_asks_for_the_same_permission(
     series: Series, users: dict[Role, User], foreign_coordinator: User, patient: Patient, tmp_path: Path
 ) -> None:
     before = everything()
-    (tmp_path / "file").write_bytes(b"no DICOM")
+    folder = tmp_path / "CD"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"no DICOM")
     cases = {
         (users[Role.MONITOR].username, "C1-0001"): "no such patient",
         (foreign_coordinator.username, "C1-0001"): "no such patient",
@@ -137,7 +150,7 @@ def test_command_asks_for_the_same_permission(
     }
     for (user, study_id), sentence in cases.items():
         with pytest.raises(CommandError, match=sentence):
-            call_command("import_dicom", tmp_path, patient=study_id, user=user)
+            call_command("import_dicom", folder, patient=study_id, user=user)
     with pytest.raises(CommandError, match="no such folder"):
         call_command("import_dicom", tmp_path / "absent", patient="C1-0001", user="nobody")
     assert everything() == before

@@ -1,4 +1,4 @@
-"""All of a series or nothing of it, whatever fails and whoever comes at the same moment."""
+"""Rows whose files are whole, whatever fails and whoever comes at the same moment."""
 
 import itertools
 import threading
@@ -16,53 +16,56 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
-from apps.core.errors import Conflict
 from apps.core.jobs import run_job
 from apps.core.models import Job
 from apps.core.storage import WholeFileStorage
-from apps.imaging import services
+from apps.imaging.ingest import receive as ingest
+from apps.imaging.ingest.receive import Receipt, receive
 from apps.imaging.models import Instance, Series
 from apps.imaging.selectors import current_series, load_volume
-from apps.imaging.services import receive_series, retry_preparation
+from apps.imaging.services import retry_preparation
 from apps.patients.models import Patient
 from ml.preprocessing import PREPROCESSING_VERSION
 from ml.simulation import PhantomSpec, simulate_ct
-from ml.volumes import SeriesError
-from tests.imaging.factory import ct_url, everything, scan_files, stored_files, uploads
+from tests.imaging.factory import ct_url, everything, receive_series, scan_files, stored_files, uploads
 
 STEPS = (
-    "apps.imaging.services.deidentify",
-    "apps.imaging.services.to_bytes",
+    "apps.core.store.put",
+    "apps.imaging.ingest.receive.remember_person",
     "apps.imaging.models.ImagingStudy.objects.get_or_create",
-    "apps.imaging.models.Series.objects.create",
+    "apps.imaging.models.Series.objects.get_or_create",
     "apps.imaging.models.Instance.objects.bulk_create",
     "apps.core.models.Job.objects.create",
     "apps.imaging.models.Series.save",
-    "apps.imaging.services.record",
+    "apps.imaging.models.SeriesMetadata.objects.update_or_create",
+    "apps.imaging.ingest.receive.record",
+    "apps.imaging.ingest.receive.apply_choice",
 )
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_failure_at_any_step_leaves_nothing(
+def test_failure_at_any_step_leaves_no_row(
     step: str, coordinator: User, patient: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any, **keywords: Any) -> None:
         raise RuntimeError("planted")
 
-    before = everything()
+    before, files = everything(), scan_files()
     monkeypatch.setattr(step, fail)
     with pytest.raises(RuntimeError, match="planted"):
-        receive_series(actor=coordinator, patient=patient, files=scan_files())
+        receive_series(actor=coordinator, patient=patient, files=files)
     monkeypatch.undo()
-    assert everything() == before
-    receive_series(actor=coordinator, patient=patient, files=scan_files())
+    assert everything()[0] == before[0]
+    receive_series(actor=coordinator, patient=patient, files=files)
     assert Series.objects.count() == 1
+    # What the failed upload had written is what the second one needs: nothing is left over.
+    assert set(Instance.objects.values_list("file", flat=True)) == set(stored_files())
 
 
-def test_full_disk_in_the_middle_leaves_nothing(
+def test_full_disk_in_the_middle_leaves_no_row(
     browser: Client, patient: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The third file cannot be written: the first two go again, and the person gets an error, not half a scan."""
+    """The third file cannot be written: the person gets an error and no half scan; the sweep takes the two files."""
     count, save = itertools.count(1), WholeFileStorage._save
 
     def save_two(storage: WholeFileStorage, name: str, content: Any) -> str:
@@ -75,18 +78,25 @@ def test_full_disk_in_the_middle_leaves_nothing(
     browser.raise_request_exception = False
     assert browser.post(ct_url(patient), {"files": uploads(scan_files())}).status_code == 500
     assert next(count) > 3
-    assert everything() == before
+    assert everything()[0] == before[0]
 
 
-def test_files_that_were_there_before_stay(
-    coordinator: User, patient: Patient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_storing_twice_changes_nothing(coordinator: User, patient: Patient) -> None:
     files = scan_files()
     receive_series(actor=coordinator, patient=patient, files=files)
     before = everything()
-    with pytest.raises(Conflict):
-        receive_series(actor=coordinator, patient=patient, files=files)
+    receipt = receive(actor=coordinator, patient=patient, files=files)
+    assert (receipt.counts, receipt.series) == ({"known": 4}, [])
     assert everything() == before
+
+
+def test_a_lost_file_is_written_again(coordinator: User, patient: Patient) -> None:
+    files = scan_files()
+    series = receive_series(actor=coordinator, patient=patient, files=files)
+    before = stored_files()
+    default_storage.delete(series.instances.get(index=1).file)
+    assert receive(actor=coordinator, patient=patient, files=files).counts == {"known": 4}
+    assert stored_files() == before
 
 
 def in_threads(actions: list[Callable[[], Any]]) -> list[Any]:
@@ -114,9 +124,9 @@ def in_threads(actions: list[Callable[[], Any]]) -> list[Any]:
 @pytest.mark.django_db(transaction=True)
 def test_same_scan_at_the_same_moment(coordinator: User, patient: Patient) -> None:
     files = scan_files(8)
-    outcomes = in_threads([lambda: receive_series(actor=coordinator, patient=patient, files=files)] * 3)
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Conflict", "Series"], outcomes
-    assert all(outcome.code == "scan_known" for outcome in outcomes if isinstance(outcome, Conflict))
+    outcomes = in_threads([lambda: receive(actor=coordinator, patient=patient, files=files)] * 3)
+    assert all(isinstance(outcome, Receipt) for outcome in outcomes), outcomes
+    assert sorted(str(outcome.counts) for outcome in outcomes) == ["{'known': 8}", "{'known': 8}", "{'stored': 8}"]
     assert set(Instance.objects.values_list("file", flat=True)) == set(stored_files())
     assert len(stored_files()) == 8
     assert load_volume(Series.objects.get()).shape == (8, 16, 16)
@@ -126,7 +136,7 @@ def test_same_scan_at_the_same_moment(coordinator: User, patient: Patient) -> No
 @pytest.mark.django_db(transaction=True)
 def test_refused_twin_takes_no_file_away(coordinator: User, patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of two uploads of the same slices fails at its last step while the other is on its way."""
-    record, failed = services.record, threading.Event()
+    record, failed = ingest.record, threading.Event()
 
     def fail_once(**keywords: Any) -> Any:
         if not failed.is_set():
@@ -134,7 +144,7 @@ def test_refused_twin_takes_no_file_away(coordinator: User, patient: Patient, mo
             raise RuntimeError("planted")
         return record(**keywords)
 
-    monkeypatch.setattr(services, "record", fail_once)
+    monkeypatch.setattr(ingest, "record", fail_once)
     files = scan_files(8)
     outcomes = in_threads([lambda: receive_series(actor=coordinator, patient=patient, files=files)] * 2)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["RuntimeError", "Series"], outcomes
@@ -177,16 +187,14 @@ def test_preparing_twice_changes_nothing(head: Series, monkeypatch: pytest.Monke
     assert rows["imaging_series"] == before[0]["imaging_series"]
 
 
-def test_failure_while_storing_the_result_leaves_no_file(head: Series, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_while_storing_the_result_leaves_no_row(head: Series, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **keywords: Any) -> None:
         raise RuntimeError("planted")
 
-    before = set(stored_files())
     monkeypatch.setattr("apps.imaging.services.announce", fail)
     run_job(job_id=head.job_id)
     job = Job.objects.get(pk=head.job_id)
     assert (job.state, job.failure_code) == (Job.State.FAILED, "unexpected")
-    assert set(stored_files()) == before
     head.refresh_from_db()
     assert (head.state, head.tensor) == (Series.State.RECEIVED, "")
 
@@ -195,20 +203,20 @@ def test_no_head_is_said_and_can_be_retried(
     browser: Client, api: APIClient, coordinator: User, patient: Patient, users: dict[Role, User],
     client_as: Callable[[User], Client], django_capture_on_commit_callbacks: Any,
 ) -> None:  # fmt: skip
-    older = receive_series(actor=coordinator, patient=patient, files=scan_files(seed=1))
-    series = receive_series(actor=coordinator, patient=patient, files=scan_files(seed=2))
+    series = receive_series(actor=coordinator, patient=patient, files=scan_files(seed=1))
+    other = receive_series(actor=coordinator, patient=patient, files=scan_files(seed=2))
     status, retry = (reverse(f"imaging:{name}", args=[patient.study_id, series.pk]) for name in ("status", "retry"))
     assert current_series(patient) == series
     assert browser.post(retry).status_code == 409
     run_job(job_id=series.job_id)
     series.refresh_from_db()
     assert series.state == Series.State.FAILED
-    (finding,) = series.findings
+    finding = series.findings[0]
     told = api.get(reverse("api-series", args=[patient.study_id, series.pk])).json()
     assert told["state"] == "failed"
     assert told["job"]["failure"] == finding["sentence"]
     assert finding["level"] == "fail"
-    assert current_series(patient) == older
+    assert current_series(patient) == other
     fragment = browser.get(status)
     assert fragment["HX-Refresh"] == "true"
     assert finding["sentence"] in fragment.content.decode()
@@ -218,7 +226,7 @@ def test_no_head_is_said_and_can_be_retried(
         assert browser.post(retry).status_code == 302
     assert len(sent) == 1
     series.refresh_from_db()
-    assert (series.state, series.findings) == (Series.State.RECEIVED, [])
+    assert (series.state, series.preprocessing_report) == (Series.State.RECEIVED, {})
     assert Job.objects.get(pk=series.job_id).state == Job.State.QUEUED
     assert browser.post(retry).status_code == 409
 
@@ -242,8 +250,22 @@ def test_stored_slice_that_is_lost_fails_the_job_with_a_sentence(head: Series) -
     assert head.state == Series.State.RECEIVED
 
 
-def test_refused_upload_by_the_service_writes_nothing(coordinator: User, patient: Patient) -> None:
-    before = everything()
-    with pytest.raises(SeriesError):
-        receive_series(actor=coordinator, patient=patient, files=scan_files(2))
-    assert everything() == before
+def test_slices_that_come_later_join_their_series(coordinator: User, patient: Patient, tmp_path: Any) -> None:
+    """Two halves of a scan in two uploads make one whole series, and what was computed from the first is redone."""
+    simulate_ct(tmp_path / "ct", spec=PhantomSpec(rows=128, columns=128), seed=3)
+    files = [path.read_bytes() for path in sorted((tmp_path / "ct").iterdir())]
+    receive(actor=coordinator, patient=patient, files=files[::2])
+    series = Series.objects.get()
+    run_job(job_id=series.job_id)
+    first, half = series.job_id, series.digest
+    receive(actor=coordinator, patient=patient, files=files[1::2], more=True)
+    series.refresh_from_db()
+    assert (series.slice_count, series.state, series.tensor) == (len(files), Series.State.RECEIVED, "")
+    assert series.digest != half
+    assert list(series.instances.order_by("index").values_list("index", flat=True)) == list(range(len(files)))
+    receive(actor=coordinator, patient=patient, files=files[:1])  # the last part, here already
+    series.refresh_from_db()
+    assert series.job_id != first
+    run_job(job_id=series.job_id)
+    series.refresh_from_db()
+    assert series.state == Series.State.READY

@@ -99,7 +99,7 @@ BAD: dict[str, tuple[str, Callable[[], bytes]]] = {
     "only_folders": ("no_files", lambda: zip_of({"series/": b"", "series/more/": b""})),
     "only_litter": ("no_files", lambda: zip_of({"__MACOSX/._1": b"\0\5\26\7", ".DS_Store": b"Bud1"})),
     "ten_thousand": ("too_many_files", lambda: zip_of({f"{i}": b"" for i in range(10_000)})),
-    "text_inside": ("not_dicom", lambda: zip_of([*scan_files(), b"read me"])),
+    "text_inside": ("not_dicom", lambda: zip_of([b"read me"])),
     "bzip2_bomb": ("zip_expands", lambda: zip_of({"x": bytes(5_000_000)}, compression=zipfile.ZIP_BZIP2)),
 }
 
@@ -141,4 +141,4 @@ def test_good_zips_are_taken(api: APIClient, patient: Patient) -> None:
     assert answer.status_code == 201
     files = scan_files(seed=2)
     halves = [zip_of(files[:2]), zip_of({"ä/": b"", "ä/b/1": files[2], "ä/b/2": files[3]})]
-    assert api.post(ct_api_url(patient), {"files": uploads(halves)}).json()["slices"] == 4
+    assert api.post(ct_api_url(patient), {"files": uploads(halves)}).json()["counts"] == {"stored": 4}

@@ -11,7 +11,13 @@ import pydicom
 import pytest
 from django.core.files.storage import default_storage
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    generate_uid,
+)
 from rest_framework.test import APIClient
 
 from apps.imaging.models import Instance, Series
@@ -39,7 +45,7 @@ def send(api: APIClient, patient: Patient, files: Sequence[bytes]) -> list[Datas
     """Upload a series and return what is stored of it, foot to head."""
     answer = api.post(ct_api_url(patient), {"files": uploads(files)})
     assert answer.status_code == 201, answer.content
-    found = Instance.objects.filter(series_id=answer.json()["id"]).order_by("index")
+    found = Instance.objects.filter(series_id=answer.json()["series"][0]).order_by("index")
     return [pydicom.dcmread(default_storage.path(instance.file)) for instance in found]
 
 
@@ -62,7 +68,10 @@ def test_no_error_that_the_input_had_not(
     assert set().union(*(dciodvfy_errors(data, tmp_path) for data in to_bytes(stored[:3]))) == set()
     real = request.getfixturevalue("real_scan")
     before = set().union(*(dciodvfy_errors(data, tmp_path) for data in real))
-    after = set().union(*(dciodvfy_errors(data, tmp_path) for data in to_bytes(send(api, patient, real))))
+    answer = api.post(ct_api_url(patient), {"files": uploads(real), "confirmed": "1"})
+    rows = Instance.objects.filter(series_id=answer.json()["series"][0])
+    stored = [pydicom.dcmread(default_storage.path(row.file)) for row in rows]
+    after = set().union(*(dciodvfy_errors(data, tmp_path) for data in to_bytes(stored)))
     assert after <= before
 
 
@@ -104,7 +113,9 @@ def test_transfer_syntax_survives(syntax: pydicom.uid.UID, api: APIClient, patie
             dataset.compress(RLELossless, generate_instance_uid=False)
         dataset.file_meta.TransferSyntaxUID = syntax
     for kept, sent in zip(send(api, patient, to_bytes(datasets)), datasets, strict=True):
-        assert kept.file_meta.TransferSyntaxUID == syntax
+        # What is not compressed is kept in the one plain form, so that a frame can be sent as it lies in its file.
+        plain = syntax if syntax.is_encapsulated else ExplicitVRLittleEndian
+        assert kept.file_meta.TransferSyntaxUID == plain
         assert kept.PixelData == sent.PixelData
 
 
@@ -119,8 +130,11 @@ def test_real_compressed_slices_survive(ending: str, api: APIClient, patient: Pa
     files = [_moved(path, height) for height in (0.0, 5.0, 10.0)]
     stored = send(api, patient, files)
     sent = pydicom.dcmread(BytesIO(files[0]))
-    assert {dataset.file_meta.TransferSyntaxUID for dataset in stored} == {sent.file_meta.TransferSyntaxUID}
-    assert {dataset.PixelData for dataset in stored} == {sent.PixelData}
+    syntax = sent.file_meta.TransferSyntaxUID
+    plain = syntax if syntax.is_encapsulated else ExplicitVRLittleEndian
+    assert {dataset.file_meta.TransferSyntaxUID for dataset in stored} == {plain}
+    if syntax.is_little_endian:
+        assert {dataset.PixelData for dataset in stored} == {sent.PixelData}
     assert_same_volume(files, Series.objects.get())
 
 
@@ -151,7 +165,6 @@ def _moved(path: Path, height: float) -> bytes:
         ("RescaleType", "SMITH", ""),
         ("SpecificCharacterSet", "ISO_IR 100", ""),
         ("PositionReferenceIndicator", "SMITH", ""),
-        ("StudyDate", "20240229", "20240229"),
         ("StudyTime", "101112.5", "101112.5"),
     ],
 )

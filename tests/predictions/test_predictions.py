@@ -20,6 +20,7 @@ from apps.core.models import Job
 from apps.crf.selectors import values_at
 from apps.experiments.models import Experiment, PatientResult
 from apps.experiments.services import model_folder
+from apps.imaging.choice import override
 from apps.imaging.models import Series
 from apps.patients.changes import announce
 from apps.patients.models import Patient
@@ -115,11 +116,13 @@ def test_a_form_with_a_blank_gets_the_imaging_model_and_names_the_blank(
 def test_a_newer_ct_is_predicted_once_it_is_ready(newcomer: Patient, capture: Capture) -> None:
     first = Prediction.objects.get()
     series = factory.add_ct(newcomer, 77, state=Series.State.RECEIVED)
+    override(series.uploaded_by, newcomer, series, "the initial CT")
     with capture(execute=True):
         announce(newcomer)
     assert list(Prediction.objects.all()) == [first], "not while it is being preprocessed"
 
     ready = factory.add_ct(newcomer, 78, bright=True)
+    override(ready.uploaded_by, newcomer, ready, "the initial CT")
     with capture(execute=True):
         announce(newcomer)
     factory.run_waiting(capture)

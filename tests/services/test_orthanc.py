@@ -14,7 +14,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from apps.imaging.deidentify import deidentify, to_bytes
+from apps.imaging.deidentification import clean_ct, to_bytes
 from ml.simulation import PhantomSpec, simulate_ct
 from ml.simulation.dicom import ARTIFICIAL_IDENTITY
 from tests.services import servers
@@ -66,7 +66,7 @@ def _is_dicom(path: Path) -> bool:
 
 @pytest.fixture(scope="module")
 def cleaned(originals: list[Dataset]) -> list[bytes]:
-    return [to_bytes(deidentify(dataset, STUDY_ID)) for dataset in originals]
+    return [to_bytes(clean_ct(dataset, STUDY_ID).dataset) for dataset in originals]
 
 
 @pytest.fixture(scope="module")

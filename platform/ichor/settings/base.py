@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
@@ -137,11 +138,14 @@ TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [ROOT / "frontend" / "dist"]
+# OHIF's files, which ask for one another at the site's root (docs/adr/0009).
+WHITENOISE_ROOT = ROOT / "frontend" / "ohif" / "dist"
+# A digest in a name, as OHIF and the manifest of static files write it: the browser need never ask again.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"(^/|\.)([0-9a-f]{12}|[0-9a-f]{20})\.\w+$"
 STORAGES = {
     "default": {
         "BACKEND": "apps.core.storage.WholeFileStorage",
-        # Names are digests of contents, so a file is only ever written over by itself.
-        "OPTIONS": {"location": VAR / "store", "allow_overwrite": True},
+        "OPTIONS": {"location": VAR / "store"},
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
@@ -168,7 +172,10 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULE = {"requeue-lost-jobs": {"task": "apps.core.tasks.requeue_lost_jobs", "schedule": 60.0}}
+CELERY_BEAT_SCHEDULE = {
+    "requeue-lost-jobs": {"task": "apps.core.tasks.requeue_lost_jobs", "schedule": 60.0},
+    "sweep-store": {"task": "apps.core.tasks.sweep_store", "schedule": crontab(hour="1", minute="17")},
+}
 JOB_HEARTBEAT_SECONDS = 5
 JOB_LOST_AFTER_SECONDS = 60
 

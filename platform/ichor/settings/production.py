@@ -1,6 +1,9 @@
 """PostgreSQL, Redis, and any number of web and worker machines. Every secret comes from the environment."""
 
 import os
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
 
 from ichor.settings import env
 from ichor.settings.base import *
@@ -20,6 +23,19 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 48 * 3600}
 
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+if url := os.environ.get("ICHOR_STORE_URL"):
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
+        raise ImproperlyConfigured("ICHOR_STORE_URL must read s3://bucket or s3://bucket/folder.")
+    # The keys, and the region, come from the usual AWS_* variables or from the machine's role.
+    STORAGES["default"] = {
+        "BACKEND": "apps.core.s3.S3WholeStorage",
+        "OPTIONS": {
+            "bucket": parts.netloc,
+            "folder": parts.path.strip("/"),
+            "endpoint": os.environ.get("ICHOR_S3_ENDPOINT", ""),
+        },
+    }
 
 # TLS ends at the proxy in front, which must set this header and strip it from clients.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
