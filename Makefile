@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test check bench setup lint types fast clean lock system messages
 
-setup: $(VENV)/.installed frontend/dist/.built $(VENV)/.messages
+setup: $(VENV)/.installed frontend/dist/.built frontend/ohif/dist/ohif.json $(VENV)/.messages
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Ichor needs Python 3.11 or 3.12; set PYTHON= to it.")'
@@ -21,9 +21,12 @@ frontend/node_modules/.installed: frontend/package-lock.json
 	cd frontend && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-frontend/dist/.built: frontend/node_modules/.installed $(shell find frontend/islands frontend/styles frontend/icons -type f 2>/dev/null) frontend/build.mjs frontend/palette.json
+frontend/dist/.built: frontend/node_modules/.installed $(shell find frontend/islands frontend/styles frontend/icons -type f 2>/dev/null) frontend/ohif/config.js frontend/build.mjs frontend/palette.json
 	cd frontend && npm run --silent build
 	touch $@
+
+frontend/ohif/dist/ohif.json: frontend/ohif/unpack.mjs
+	node frontend/ohif/unpack.mjs
 
 $(VENV)/.messages: $(VENV)/.installed $(wildcard apps/core/locale/*/LC_MESSAGES/django.po)
 	$(BIN)/pybabel -q compile -D django -d apps/core/locale
@@ -64,4 +67,4 @@ lock:
 	$(BIN)/pip freeze --exclude-editable | sed "s/^torch==.*/torch==2.13.0/" > requirements.lock
 
 clean:
-	rm -rf $(VENV) frontend/node_modules frontend/dist var
+	rm -rf $(VENV) frontend/node_modules frontend/dist frontend/ohif/dist var

@@ -21,6 +21,8 @@ const SCRIPTS = {
   figures: "islands/figures/index.ts",
   ct: "islands/ct/index.ts",
   upload: "islands/upload/index.ts",
+  ctupload: "islands/ctupload/index.ts",
+  viewer: "ohif/config.js",
 };
 
 async function bundle(name, entry) {

@@ -17,6 +17,9 @@ from tests.browser.forms import VALUES, enter, enter_all
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
+# The person of VALUES, on the day of his admission.
+IDENTITY = {"PatientID": "", "PatientSex": "M", "PatientBirthDate": "19550101", "StudyDate": "20260302"}
+
 
 def zip_of(files: list[Path]) -> bytes:
     buffer = BytesIO()
@@ -43,13 +46,27 @@ def send(page: Page, section: str, name: str, content: bytes) -> None:
     form.get_by_role("button").filter(has_text="Upload").click()
 
 
+def send_ct(page: Page, name: str, content: bytes) -> None:
+    """Choose a file in the form for CTs, send it, and wait until each file has its outcome."""
+    form = page.locator("#ct form[data-island=ctupload]")
+    form.locator("input[data-part=files]").set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    )
+    form.locator("[data-part=send]").click()
+    expect(form.locator("[data-part=summary]")).to_be_visible(timeout=60_000)
+    if form.locator("[data-part=show]").is_visible():
+        form.locator("[data-part=show]").click()
+
+
 def wait_for_ct(page: Page) -> None:
     """The page shows the job's progress and loads itself anew when preprocessing is done."""
     expect(page.locator("#ct")).to_contain_text("Volume inside the skull", timeout=120_000)
 
 
 def test_coordinator_goes_from_enrollment_to_prediction(sign_in: Callable[..., Page], tmp_path: Path) -> None:
-    truth = simulate_ct(tmp_path / "ct", spec=PhantomSpec(volume_ml=38.0, rows=256, columns=256), seed=7)
+    truth = simulate_ct(
+        tmp_path / "ct", spec=PhantomSpec(volume_ml=38.0, rows=256, columns=256), seed=7, patient_tags=IDENTITY
+    )
     files = sorted((tmp_path / "ct").iterdir())
     write_mask(tmp_path / "mask.nii.gz", truth.hematoma_mask, read_geometry(files))
     volume = read_series(files)
@@ -62,7 +79,7 @@ def test_coordinator_goes_from_enrollment_to_prediction(sign_in: Callable[..., P
     expect(page.locator("main")).to_contain_text("Saved")
 
     page.goto(f"/patients/{study_id}/")
-    send(page, "ct", "scan.zip", zip_of(files))
+    send_ct(page, "scan.zip", zip_of(files))
     wait_for_ct(page)
     send(page, "mask", "mask.nii.gz", (tmp_path / "mask.nii.gz").read_bytes())
     measured = f"{volume_ml(truth.hematoma_mask, volume):.2f}"
@@ -93,8 +110,8 @@ def test_pi_sees_the_roc_of_all_and_of_each_center(sign_in: Callable[..., Page])
 def test_bad_input_gets_its_sentence_and_leaves_nothing(sign_in: Callable[..., Page]) -> None:
     page = sign_in("coordinator")
     study_id = enroll(page)
-    send(page, "ct", "letter.txt", b"Dear colleague")
-    expect(page.locator("#ct [data-part=refusal]")).to_contain_text("is not a DICOM file")
+    send_ct(page, "letter.txt", b"Dear colleague")
+    expect(page.locator("#ct [data-part=reasons]")).to_contain_text("is not a DICOM file")
     page.goto(f"/patients/{study_id}/crf/")
     enter(page, "gcs", "16")
     page.get_by_role("button", name="Save").click()
@@ -107,7 +124,7 @@ def test_the_real_tilted_scan(sign_in: Callable[..., Page], shared_data: Path) -
     files = sorted((shared_data / "head-ct-tilted" / "dicom").iterdir())
     page = sign_in("coordinator")
     enroll(page)
-    send(page, "ct", "real.zip", zip_of(files))
+    send_ct(page, "real.zip", zip_of(files))
     wait_for_ct(page)
     expect(page.locator("#ct")).to_contain_text("13 × 4.0 mm, 1 × 1.08 mm, 13 × 7.0 mm")
     expect(page.locator("#ct")).to_contain_text("18.5°")

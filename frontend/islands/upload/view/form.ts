@@ -3,6 +3,7 @@ import { fill, megabytes } from "../../text";
 import { readAnswer } from "../core/answer";
 import { collect, neutralName, totalBytes, usable } from "../core/selection";
 import { droppedEntries } from "./entries";
+import { visit } from "./visit";
 
 /** The form of partials/upload.html. Without this script it is a plain form with the same field and address. */
 export class UploadForm {
@@ -13,6 +14,8 @@ export class UploadForm {
   constructor(private readonly form: HTMLFormElement) {
     this.picker = part<HTMLInputElement>(form, "files");
     form.classList.add("is-enhanced");
+    // What was dropped does not fill the picker, whose "required" is for a browser without script.
+    form.noValidate = true;
     this.picker.addEventListener("change", () => this.choose(this.picker.files ?? []));
     const folder = form.querySelector<HTMLInputElement>('[data-part="folder"]');
     folder?.addEventListener("change", () => this.choose(folder.files ?? []));
@@ -106,12 +109,4 @@ export class UploadForm {
     alert.hidden = sentence === "";
     if (sentence !== "") alert.scrollIntoView({ block: "nearest" });
   }
-}
-
-/** Open an address; one that differs from this page by its anchor alone is loaded anew, for what the upload changed. */
-function visit(address: string): void {
-  const next = new URL(address, location.href);
-  const samePage = next.pathname === location.pathname && next.search === location.search;
-  location.assign(address);
-  if (samePage && next.hash) location.reload();
 }
