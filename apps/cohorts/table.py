@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import date
 from io import BytesIO
 from typing import Any
 
@@ -18,6 +19,7 @@ from apps.crf.models import CrfForm
 from apps.crf.selectors import outcome_of
 from apps.imaging.models import Series
 from apps.imaging.selectors import chosen_series
+from apps.patients.dates import move_date
 from apps.patients.models import Patient
 from ml.scores import SCORES
 
@@ -82,8 +84,19 @@ def _row(patient: Patient, form: CrfForm | None, series: Series | None, mask: Ma
         "tensor_sha256": "" if ready is None else ready.tensor_sha256,
         "preprocessing_version": "" if ready is None else ready.preprocessing_version,
         **{f"score_{key}": value for key, value in scores.items()},
-        **{f"crf_{name}": values.get(name) for name in load_dictionary().variables},
+        **{f"crf_{name}": _exported(variable, values.get(name), patient) for name, variable in _variables()},
     }
+
+
+def _variables() -> Iterable[tuple[str, Variable]]:
+    return load_dictionary().variables.items()
+
+
+def _exported(variable: Variable, value: Any, patient: Patient) -> Any:
+    """Return a value as it may leave the forms: a date is moved by the patient's own offset, as his images' are."""
+    if variable.type is not VariableType.DATE or value is None:
+        return value
+    return move_date(date.fromisoformat(value), patient.study_id).isoformat()
 
 
 def _exclusion(

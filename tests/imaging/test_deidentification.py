@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pydicom
@@ -13,9 +13,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
+from apps.imaging.ingest.person import person_key, remember_person
 from apps.imaging.ingest.reading import silence_pydicom
 from apps.imaging.models import Instance, Series
 from apps.patients.models import Patient
@@ -80,7 +82,27 @@ def by_command(coordinator: User, patient: Patient, tmp_path: Path) -> Door:
     return send
 
 
-@pytest.mark.parametrize("door", ["by_browser", "by_zip", "by_api", "by_command"])
+@pytest.fixture
+def by_stow(api: APIClient, patient: Patient) -> Door:
+    """STOW-RS: the person is known by his hospital number, from an earlier scan."""
+    number = str(pydicom.dcmread(BytesIO(planted_series()[0])).PatientID)
+    remember_person(patient, person_key(patient.center, number))
+
+    def send(files: Sequence[bytes]) -> str:
+        head = b"--cut\r\nContent-Type: application/dicom\r\n\r\n"
+        body = b"".join(head + data + b"\r\n" for data in files) + b"--cut--\r\n"
+        kind = 'multipart/related; type="application/dicom"; boundary=cut'
+        token, _ = Token.objects.get_or_create(user=api.handler._force_user)
+        answer = Client(headers={"authorization": f"Token {token.key}"}).generic(
+            "POST", "/dicomweb/studies", body, content_type=kind
+        )
+        # The answer names to the sender what he sent, by his own identifiers: that is STOW-RS.
+        return f"{answer.status_code}"
+
+    return send
+
+
+@pytest.mark.parametrize("door", ["by_browser", "by_zip", "by_api", "by_command", "by_stow"])
 def test_no_planted_identity_is_kept_or_said(
     door: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -229,3 +229,20 @@ def test_directory_and_litter_are_passed_over(
     }
     named |= {f"series/{i}": data for i, data in enumerate(scan_files())}
     assert len(send(api, patient, [zip_of(named)])) == 4
+
+
+@pytest.mark.parametrize("ending", ["4.51.dcm", "4.53.dcm", "4.55.dcm"])
+def test_jpeg_of_12_bits_is_decoded_as_dcmtk_does(
+    ending: str, api: APIClient, patient: Patient, shared_data: Path, tmp_path: Path
+) -> None:
+    if shutil.which("dcmdjpeg") is None:
+        pytest.skip("dcmdjpeg (Debian package dcmtk) is absent")
+    folder = shared_data / "odd-dicom" / "cornerstone_CT_transfer_syntaxes"
+    (path,) = [path for path in folder.glob("CTImage.dcm_*") if path.name.endswith(ending)]
+    subprocess.run(["dcmdjpeg", str(path), str(tmp_path / "plain.dcm")], check=True)
+    answer = api.post(ct_api_url(patient), {"files": uploads([path.read_bytes()])})
+    (row,) = Instance.objects.filter(series_id=answer.json()["series"][0])
+    kept = pydicom.dcmread(default_storage.path(row.file))
+    assert kept.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert kept.PixelData == pydicom.dcmread(tmp_path / "plain.dcm").PixelData
+    assert kept.LossyImageCompression == "01"

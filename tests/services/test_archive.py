@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
+import highdicom
+import numpy as np
 import pydicom
 import pytest
 from django.test import Client
@@ -16,10 +18,12 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
+from apps.annotation.services import store_mask
 from apps.core.jobs import run_job
 from apps.core.seal import unseal_text
 from apps.imaging.exchange.services import add_archive
 from apps.imaging.models import Archive, ArchiveTransfer, Series
+from apps.imaging.selectors import slices_of
 from apps.patients.models import Patient
 from tests.imaging.factory import dump_tables, make_scan, receive_series, scan_files, stored_files, to_bytes
 from tests.imaging.planted import MARK, marks_in, planted_series
@@ -126,6 +130,30 @@ def test_send(orthanc: str, archive: Archive, patient: Patient, coordinator: Use
     assert len(there["Instances"]) == 6
     (person,) = call(orthanc, "/patients?expand")
     assert person["MainDicomTags"]["PatientID"] == "C1-0001"
+
+
+def test_a_mask_is_sent_as_a_segmentation(
+    orthanc: str, archive: Archive, patient: Patient, coordinator: User, browser: Client
+) -> None:
+    series = receive_series(actor=coordinator, patient=patient, files=scan_files(6))
+    labels = np.zeros((6, 16, 16), dtype=np.uint8)
+    labels[1:4, 2:9, 3:12] = 1
+    store_mask(actor=coordinator, series=series, mask=labels)
+    mask = Series.objects.get(modality="SEG")
+    for row in (series, mask):
+        form = {"archive": archive.pk, "series": row.pk}
+        assert browser.post(reverse("imaging:send", args=[patient.study_id]), form).status_code == 302
+        transfer = ArchiveTransfer.objects.get(series=row)
+        assert transfer.job_id is not None
+        run_job(job_id=transfer.job_id)
+    there = {row["MainDicomTags"]["Modality"]: row for row in call(orthanc, "/series?expand")}
+    assert set(there) == {"CT", "SEG"}
+    assert there["CT"]["ParentStudy"] == there["SEG"]["ParentStudy"]
+    (instance,) = there["SEG"]["Instances"]
+    with urllib.request.urlopen(f"{orthanc}/instances/{instance}/file", timeout=20) as answer:
+        sent = highdicom.seg.segread(BytesIO(answer.read()))
+    found = sent.get_pixels_by_source_instance([row.sop_instance_uid for row in slices_of(series)])
+    np.testing.assert_array_equal(found[..., 0], labels)
 
 
 def test_an_archive_that_is_down_is_said(patient: Patient, coordinator: User, browser: Client) -> None:

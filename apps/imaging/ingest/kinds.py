@@ -53,6 +53,11 @@ def reason_to_hold(dataset: Dataset) -> HeldInstance.Reason | None:
         return HeldInstance.Reason.SECONDARY_CAPTURE
     if text(dataset, "Modality") != "CT":
         raise _not_ct(dataset)
+    if kind == SINGLE and frame_count(dataset) > 1:
+        raise Refusal(
+            "several_frames",
+            _("The file holds several pictures where one belongs. Export the series as single images."),
+        )
     if text(dataset, "BurnedInAnnotation").upper() == "YES":
         return HeldInstance.Reason.BURNED_IN
     return HeldInstance.Reason.OVERLAY if _has_embedded_overlay(dataset) else None

@@ -41,11 +41,12 @@ def find_patient(actor: Actor, patient_id: str) -> Patient | None:
     patient_id = patient_id.strip()
     if not patient_id or "\x00" in patient_id:
         return None
-    mine = patients_visible_to(actor, Permission.UPLOAD_CT)
-    patient = mine.filter(study_id=patient_id).first()
-    if patient is not None:
-        return patient
-    centers = centers_with(actor, Permission.UPLOAD_CT)
+    centers = list(centers_with(actor, Permission.UPLOAD_CT))
+    # What cannot be a study id is not asked for as one: a hospital's number must not stand in a query, which may be logged.
+    if any(re.fullmatch(rf"{re.escape(center.code)}-\d{{1,9}}", patient_id) for center in centers):
+        patient = patients_visible_to(actor, Permission.UPLOAD_CT).filter(study_id=patient_id).first()
+        if patient is not None:
+            return patient
     keys = [person_key(center, patient_id) for center in centers]
     found = PersonKey.objects.filter(center__in=centers, key__in=keys).select_related("patient__center")[:2]
     # The same number in two hospitals means two persons: which one, nobody can tell.

@@ -11,6 +11,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from apps.core.errors import Refusal
+from apps.imaging.ingest.jpeg import decode_12_bit
 from apps.imaging.ingest.kinds import frame_count
 from ml.volumes.headers import numbers
 
@@ -19,9 +20,17 @@ _ITEM = b"\xfe\xff\x00\xe0"
 
 
 def decode(dataset: Dataset) -> Array:
-    """Return the stored values (y, x), or (y, x, 3) of a color picture; Refusal names what cannot be decoded."""
+    """Return the stored values (y, x), or (y, x, 3) of a color picture; Refusal names what cannot be decoded.
+
+    A picture that only GDCM itself can decode is left uncompressed in the data set: no viewer could show it as it came.
+    """
     try:
-        stored: Array = pixel_array(dataset)
+        packed = decode_12_bit(dataset)
+        stored: Array = pixel_array(dataset) if packed is None else packed
+        if packed is not None:
+            dataset.PixelData = packed.tobytes()
+            dataset["PixelData"].is_undefined_length = False
+            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     except Exception:  # each decoder has errors of its own
         raise Refusal(
             "undecodable",
