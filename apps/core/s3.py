@@ -23,7 +23,7 @@ class S3WholeStorage(S3Storage):
 
     def __init__(self, *, bucket: str, folder: str = "", endpoint: str = "") -> None:
         # A server of one's own seldom has a host name for each bucket, nor the newest kind of checksums.
-        own_server = {
+        own_server: dict[str, Any] = {
             "s3": {"addressing_style": "path"},
             "request_checksum_calculation": "when_required",
             "response_checksum_validation": "when_required",

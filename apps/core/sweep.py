@@ -17,7 +17,9 @@ from typing import Any
 
 from django.apps import apps
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.functions import Collate
 
 from apps.core import store
 
@@ -43,8 +45,9 @@ class _Column:
         return manager.filter(**dict(self.where)).exclude(**{self.name: ""})
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Yield (file name, model) of every row, in the order of the names."""
-        for name in self.rows().order_by(self.name).values_list(self.name, flat=True).iterator():
+        """Yield (file name, model) of every row, in the order of the names' bytes, as a store lists its files."""
+        by_bytes = Collate(self.name, "C" if connection.vendor == "postgresql" else "BINARY")
+        for name in self.rows().order_by(by_bytes).values_list(self.name, flat=True).iterator():
             yield name, self.model
 
 

@@ -30,6 +30,7 @@ def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
         "patient": patient,
         "series": series,
         "can_upload": can_upload,
+        "has_archive": can_upload and patient.center.archives.filter(is_active=True).exists(),
         "held_count": waiting_held(patient).count() if can_upload else 0,
         "choice": patient.series_choices.select_related("chosen_by").first(),
         "candidates": [_candidate(patient, *pair) for pair in judged],
@@ -37,6 +38,8 @@ def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     if series is None:
         return found
     found |= job_context(series, request.user)
+    kernel = series.acquisition.get("ConvolutionKernel", "")
+    found["kernel"] = ", ".join(kernel) if isinstance(kernel, list) else kernel
     found["viewer_url"] = f"/viewer/?{urlencode({'StudyInstanceUIDs': series.study.study_instance_uid})}"
     return found | (_slices(patient, series) if series.slice_count else {})
 

@@ -101,7 +101,8 @@ def add_ct(
     if chosen:
         patient.series.update(is_chosen=False)
     return Series.objects.create(
-        is_chosen=chosen, study=study, patient=patient, series_instance_uid=f"2.25.{patient.pk}.{number}.1", state=state,
+        study=study, patient=patient, series_instance_uid=f"2.25.{patient.pk}.{number}.1",
+        state=state, is_chosen=chosen,
         digest=hashlib.sha256(f"{patient.study_id} {number}".encode()).hexdigest(),
         uploaded_by=coordinator_of(patient.center), uploaded_at=timezone.now() + timedelta(seconds=number),
         geometry=geometry.to_json(TWO_SLICES), **tensor,

@@ -3,10 +3,13 @@
 from django.utils.translation import gettext as _
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.tag import Tag
+from pydicom.uid import RLELossless
 
 from apps.core.errors import Refusal
 from apps.imaging.deidentification.kept import PALETTES
+from apps.imaging.deidentification.streams import strip_text
 
 _PIXEL_DATA = Tag(0x7FE00010)
 _SIZE = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
@@ -21,7 +24,7 @@ def add_pixels(dataset: Dataset, clean: Dataset) -> None:
     if not isinstance(content, bytes) or not content:
         raise _incomplete()
     if clean.file_meta.TransferSyntaxUID.is_encapsulated:
-        element = DataElement(_PIXEL_DATA, "OB", content, already_converted=True)
+        element = DataElement(_PIXEL_DATA, "OB", _without_text(content, clean), already_converted=True)
         element.is_undefined_length = True
     else:
         length = _expected_length(clean)
@@ -30,6 +33,17 @@ def add_pixels(dataset: Dataset, clean: Dataset) -> None:
         vr = "OW" if clean.BitsAllocated > 8 else _short_vr(clean)
         element = DataElement(_PIXEL_DATA, vr, content[:length] + b"\0" * (length % 2), already_converted=True)
     clean[_PIXEL_DATA] = element
+
+
+def _without_text(content: bytes, clean: Dataset) -> bytes:
+    """Return a packed picture without the text that its stream may carry; frames are joined to one fragment each."""
+    if clean.file_meta.TransferSyntaxUID == RLELossless:  # it has no place for text; the ingest unpacks it
+        return content
+    try:
+        frames = list(generate_frames(content, number_of_frames=int(clean.get("NumberOfFrames") or 1)))
+        return encapsulate([strip_text(frame) for frame in frames])
+    except Exception:  # a damaged stream of fragments, in many ways
+        raise _incomplete() from None
 
 
 def _expected_length(clean: Dataset) -> int:

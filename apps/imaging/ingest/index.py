@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db.models import Count, Sum
 from django.utils import timezone
@@ -14,25 +14,26 @@ from apps.imaging.models import ImagingStudy, Instance, Series, SeriesMetadata
 from ml.volumes.report import report_series
 
 
-def refresh_series(series: Series) -> None:
+def refresh_series(series: Series, headers: Mapping[str, Dataset] | None = None) -> None:
     """Bring a series' row, its metadata and its study's row up to its instances.
 
     The caller holds the patient's row lock. What preprocessing made of the slices before is let go: it is stale.
+    `headers`: the data sets at hand, by SOP Instance UID; those of other instances are read from their rows.
     """
     instances = list(series.instances.order_by("number", "pk"))
     series.instance_count = len(instances)
     series.revision += 1
     series.uploaded_at = timezone.now()
     if series.modality == "CT":
-        _find_geometry(series, instances)
+        _find_geometry(series, instances, headers or {})
     series.save()
     write_metadata(series, instances)
     _count_study(series.study)
 
 
-def _find_geometry(series: Series, instances: Sequence[Instance]) -> None:
-    headers = [Dataset.from_json(instance.metadata) for instance in instances]
-    report = report_series(headers, {item.sop_instance_uid: item.pixel_digest for item in instances})
+def _find_geometry(series: Series, instances: Sequence[Instance], headers: Mapping[str, Dataset]) -> None:
+    datasets = [headers.get(row.sop_instance_uid) or Dataset.from_json(row.metadata) for row in instances]
+    report = report_series(datasets, {item.sop_instance_uid: item.pixel_digest for item in instances})
     series.geometry = {} if report.geometry is None else geometry.to_json(report.geometry)
     series.geometry_report = {
         "level": report.level,

@@ -42,7 +42,7 @@ def find_patient(actor: Actor, patient_id: str) -> Patient | None:
     if not patient_id or "\x00" in patient_id:
         return None
     centers = list(centers_with(actor, Permission.UPLOAD_CT))
-    # What cannot be a study id is not asked for as one: a hospital's number must not stand in a query, which may be logged.
+    # What cannot be a study id is not asked for as one: no hospital number may stand in a query, which may be logged.
     if any(re.fullmatch(rf"{re.escape(center.code)}-\d{{1,9}}", patient_id) for center in centers):
         patient = patients_visible_to(actor, Permission.UPLOAD_CT).filter(study_id=patient_id).first()
         if patient is not None:

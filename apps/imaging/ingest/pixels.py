@@ -8,7 +8,7 @@ import numpy.typing as npt
 from django.utils.translation import gettext as _
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from apps.core.errors import Refusal
 from apps.imaging.ingest.jpeg import decode_12_bit
@@ -23,12 +23,13 @@ def decode(dataset: Dataset) -> Array:
     """Return the stored values (y, x), or (y, x, 3) of a color picture; Refusal names what cannot be decoded.
 
     A picture that only GDCM itself can decode is left uncompressed in the data set: no viewer could show it as it came.
+    So is one of run lengths (RLE), which saves little on a CT and may hide bytes behind its last run.
     """
     try:
         packed = decode_12_bit(dataset)
         stored: Array = pixel_array(dataset) if packed is None else packed
-        if packed is not None:
-            dataset.PixelData = packed.tobytes()
+        if packed is not None or dataset.file_meta.TransferSyntaxUID == RLELossless:
+            dataset.PixelData = stored.tobytes()
             dataset["PixelData"].is_undefined_length = False
             dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     except Exception:  # each decoder has errors of its own

@@ -212,8 +212,9 @@ def _add(upload: _Upload, new: list[Prepared], written: dict[str, tuple[str, str
     # An instance that was stored a moment ago, and is gone now, has no file of this upload yet.
     missing = [item for item in new if item.uid not in written]
     grown = add_instances(upload.actor, upload.patient, new, written | write_files(missing))
+    headers = {item.uid: item.dataset for item in new}
     for series in grown:
-        refresh_series(series)
+        refresh_series(series, headers)
         record(
             actor=upload.actor,
             action="upload_ct",

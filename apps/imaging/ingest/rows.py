@@ -1,7 +1,8 @@
 """The rows of what was received: study, series, instance. The caller holds the patient's row lock."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from typing import Any
 
@@ -22,11 +23,17 @@ ACQUISITION = (
     "LossyImageCompression", "Manufacturer", "KVP", "PatientSex", "PatientAge", "AcquisitionDate", "AcquisitionTime",
     "ProtocolName", "AcquisitionType",
 )  # fmt: skip
+# A disk writes several files in the time of one: most of it goes by in waiting for it.
+_WRITERS = 8
 
 
-def write_files(prepared: Iterable[Prepared]) -> dict[str, tuple[str, str]]:
+def write_files(prepared: Sequence[Prepared]) -> dict[str, tuple[str, str]]:
     """Write each object's file, before any row names it; return {SOP Instance UID: (name, SHA-256)}."""
-    return {item.uid: store.put(item.content, ".dcm") for item in prepared}
+    if not prepared:
+        return {}
+    with ThreadPoolExecutor(min(_WRITERS, len(prepared))) as writers:
+        written = list(writers.map(lambda item: store.put(item.content, ".dcm"), prepared))
+    return {item.uid: file for item, file in zip(prepared, written, strict=True)}
 
 
 def add_instances(
