@@ -16,7 +16,7 @@ def files(tmp_path: Path, settings: Any) -> Callable[[], set[str]]:
     settings.STORAGES = settings.STORAGES | {
         "default": {
             "BACKEND": "apps.core.storage.WholeFileStorage",
-            "OPTIONS": {"location": folder, "allow_overwrite": True},
+            "OPTIONS": {"location": folder},
         }
     }
     settings.RUNS_DIR = tmp_path / "runs"

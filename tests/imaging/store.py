@@ -11,6 +11,6 @@ def empty_store(settings: Any, tmp_path: Path) -> Path:
     """Give the test a store in which there is nothing yet, and return its folder."""
     folder = tmp_path / "store"
     folder.mkdir()
-    options = {"location": folder, "allow_overwrite": False}
+    options = {"location": folder}
     settings.STORAGES = settings.STORAGES | {"default": settings.STORAGES["default"] | {"OPTIONS": options}}
     return folder

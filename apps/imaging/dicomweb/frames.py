@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from io import BytesIO
 
 import pydicom
-from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pack_bits, pixel_array
@@ -18,14 +17,7 @@ Parts = Sequence[Sequence[Sequence[int]]]
 
 def read_parts(file: str, frames: Parts) -> list[bytes]:
     """Read frames by where they lie in their file, and nothing else of it."""
-    with default_storage.open(file) as opened:
-        return [b"".join(_read(opened, *part) for part in parts) for parts in frames]
-
-
-def _read(opened: object, offset: int, length: int) -> bytes:
-    opened.seek(offset)  # type: ignore[attr-defined]
-    content: bytes = opened.read(length)  # type: ignore[attr-defined]
-    return content
+    return [b"".join(store.read_range(file, *part) for part in parts) for parts in frames]
 
 
 def decoded(file: str, indices: Sequence[int]) -> list[bytes]:
