@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those named: python -m tests.bench library pages commands."""
+"""`make bench`: every benchmark, or those named: python -m tests.bench library pages imaging commands."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import django
 
 django.setup()
 
-from tests.bench import commands, library, pages
+from tests.bench import commands, imaging, library, pages
 
-SUITES = {"library": library.run, "pages": pages.run, "commands": commands.run}
+SUITES = {"library": library.run, "pages": pages.run, "imaging": imaging.run, "commands": commands.run}
 
 
 def main(names: list[str]) -> None:

@@ -19,8 +19,8 @@ from apps.imaging.dicomweb.multipart import parse
 from apps.imaging.dicomweb.negotiation import DICOM, JSON, MULTIPART, json_type, media_range
 from apps.imaging.dicomweb.search import base_of
 from apps.imaging.ingest.person import find_patient
-from apps.imaging.ingest.reading import open_files
-from apps.imaging.ingest.receive import Outcome, Status, receive
+from apps.imaging.ingest.reading import Opened, open_files
+from apps.imaging.ingest.receive import Outcome, Status, receive_opened
 from apps.imaging.models import Instance
 from apps.patients.models import Patient
 from ml.errors import MLError
@@ -114,7 +114,7 @@ def _store_all(actor: User, files: Sequence[bytes], study: str | None) -> list[R
     results = [Result(failure=NOT_UNDERSTOOD, sentence=_("The directory of a disk is not stored.")) for _file in files]
     patients: dict[str, Patient | None] = {}
     # By the ID as it was sent: two hospital numbers are two uploads even where both mean one patient.
-    groups: dict[str, list[int]] = defaultdict(list)
+    groups: dict[str, list[Opened]] = defaultdict(list)
     for opened in open_files(files):
         place = opened.number - 1
         if opened.dataset is None:
@@ -128,16 +128,14 @@ def _store_all(actor: User, files: Sequence[bytes], study: str | None) -> list[R
         if patients[patient_id] is None and not result.failure:
             result.failure, result.sentence = NOT_AUTHORIZED, _no_patient()
         if not result.failure:
-            groups[patient_id].append(place)
-    for patient_id, places in groups.items():
+            groups[patient_id].append(opened)
+    for patient_id, group in groups.items():
         patient = patients[patient_id]
         assert patient is not None
-        for place, result in zip(places, _received(actor, patient, [files[place] for place in places]), strict=True):
-            result.sop_class_uid, result.sop_instance_uid = (
-                results[place].sop_class_uid,
-                results[place].sop_instance_uid,
-            )
-            results[place] = result
+        for opened, result in zip(group, _received(actor, patient, group), strict=True):
+            sent = results[opened.number - 1]
+            result.sop_class_uid, result.sop_instance_uid = sent.sop_class_uid, sent.sop_instance_uid
+            results[opened.number - 1] = result
     return results
 
 
@@ -156,16 +154,16 @@ def _no_patient() -> str:
     )
 
 
-def _received(actor: User, patient: Patient, files: Sequence[bytes]) -> list[Result]:
+def _received(actor: User, patient: Patient, files: Sequence[Opened]) -> list[Result]:
     """Take the files of one patient in; a refusal of the whole is said of each of them."""
     try:
-        receipt = receive(actor=actor, patient=patient, files=files)
+        receipt = receive_opened(actor=actor, patient=patient, files=files)
     except (Refusal, MLError) as problem:
         return [_failed(problem) for _file in files]
     outcomes: dict[int, list[Outcome]] = defaultdict(list)
     for outcome in receipt.outcomes:
         outcomes[outcome.number].append(outcome)
-    return [_result(outcomes[number]) for number in range(1, len(files) + 1)]
+    return [_result(outcomes[file.number]) for file in files]
 
 
 def _failed(problem: Refusal | MLError) -> Result:

@@ -68,7 +68,7 @@ def digest_of(dataset: Dataset, stored: Array) -> str:
     places = (*numbers(dataset, "ImagePositionPatient"), *numbers(dataset, "ImageOrientationPatient"))
     scale = (*numbers(dataset, "RescaleSlope"), *numbers(dataset, "RescaleIntercept"))
     digest = hashlib.sha256(repr((stored.shape, [f"{v:.3f}" for v in places], [f"{v:g}" for v in scale])).encode())
-    digest.update(stored.astype("<i4").tobytes())
+    digest.update(np.ascontiguousarray(stored, "<i4"))
     return digest.hexdigest()
 
 

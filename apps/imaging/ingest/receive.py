@@ -1,7 +1,7 @@
 """The one way in for images: browser, STOW-RS, a PACS and the command all end here."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -26,7 +26,7 @@ from apps.imaging.ingest.person import (
     remember_person,
 )
 from apps.imaging.ingest.prepare import Prepared, prepare
-from apps.imaging.ingest.reading import open_files
+from apps.imaging.ingest.reading import Opened, open_files
 from apps.imaging.ingest.rows import add_instances, write_files
 from apps.imaging.models import HeldInstance, Instance, Series
 from apps.imaging.selectors import series_visible_to
@@ -101,6 +101,13 @@ def receive(
 
     Raises Refusal and Conflict for what concerns the upload as a whole; then nothing was stored.
     """
+    return receive_opened(actor=actor, patient=patient, files=open_files(files), confirmed=confirmed, more=more)
+
+
+def receive_opened(
+    *, actor: User, patient: Patient, files: Iterable[Opened], confirmed: bool = False, more: bool = False
+) -> Receipt:
+    """Take in files that are opened already; outcomes bear their numbers. Otherwise as `receive`."""
     require(actor, Permission.UPLOAD_CT, patient.center)
     upload, key = _prepare_all(actor, patient, files, confirmed)
     _refuse_others_scan(upload)
@@ -123,10 +130,10 @@ def receive(
     return Receipt(patient, upload.outcomes, series)
 
 
-def _prepare_all(actor: User, patient: Patient, files: Sequence[bytes], confirmed: bool) -> tuple[_Upload, str]:
+def _prepare_all(actor: User, patient: Patient, files: Iterable[Opened], confirmed: bool) -> tuple[_Upload, str]:
     upload = _Upload(actor, patient, [], [])
     taken: list[tuple[Dataset, list[Prepared]]] = []
-    for file in open_files(files):
+    for file in files:
         try:
             if file.dataset is None:
                 assert file.problem is not None

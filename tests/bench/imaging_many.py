@@ -1,0 +1,5 @@
+"""The searches of a viewer and the patients' pages with few studies stored, and with very many."""
+
+
+def run() -> None:
+    pass
