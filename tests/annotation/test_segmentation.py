@@ -28,6 +28,8 @@ from tests.imaging.conftest import real_scan  # noqa: F401 (a fixture)
 from tests.imaging.factory import scan_files, stored_files
 from tests.imaging.store import empty_store  # noqa: F401 (a fixture)
 
+pytestmark = pytest.mark.slow
+
 Draw = Callable[[Sequence[bytes], np.ndarray], Mask]
 SPACINGS = (SpacingPattern.UNIFORM_5MM, SpacingPattern.MIXED_4_7MM)
 

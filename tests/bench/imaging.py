@@ -127,7 +127,9 @@ def _open_all(side: Side) -> tuple[float, float]:
     """Return the seconds in all, and the 95th percentile of a frame's."""
     start = time.perf_counter()
     with ThreadPoolExecutor(VIEWERS) as viewers:
-        found = [seconds for each in viewers.map(lambda number: _open(side, number), range(VIEWERS)) for seconds in each]
+        found = [
+            seconds for each in viewers.map(lambda number: _open(side, number), range(VIEWERS)) for seconds in each
+        ]
     return time.perf_counter() - start, statistics.quantiles(found, n=20)[-1]
 
 

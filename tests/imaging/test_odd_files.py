@@ -10,6 +10,8 @@ from apps.patients.models import Patient
 from tests.imaging.doors import check_sentence
 from tests.imaging.factory import ct_api_url, scan_files, uploads
 
+pytestmark = pytest.mark.slow
+
 # folder/file (or its end) -> what becomes of it. "stored" names the code of the geometry report's gravest finding.
 OUTCOMES = {
     # 17 transfer syntaxes of one slice: a slice alone makes no volume.

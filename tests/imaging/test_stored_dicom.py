@@ -27,6 +27,8 @@ from ml.simulation import PhantomSpec, simulate_ct
 from ml.volumes import read_series
 from tests.imaging.factory import ct_api_url, make_scan, scan_files, stored_files, to_bytes, uploads, zip_of
 
+pytestmark = pytest.mark.slow
+
 # DICOM PS3.3 A.3 with C.7.1.1, C.7.2.1, C.7.3.1, C.7.4.1, C.7.5.1, C.7.6.1-3, C.8.2.1 and C.12.1
 TYPE_1 = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality",

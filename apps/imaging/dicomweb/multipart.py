@@ -41,10 +41,14 @@ class Writer:
 
     def body(self, parts: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the body piece by piece."""
+        return self.body_of_pieces([part] for part in parts)
+
+    def body_of_pieces(self, parts: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+        """Yield the body where each part comes as the pieces of which it is made."""
         before = self.head
         for part in parts:
             yield before
-            yield part
+            yield from part
             before = self.tail + self.head
         yield self.tail + self.end
 

@@ -5,6 +5,7 @@ import hashlib
 import zipfile
 from collections.abc import Iterable, Iterator
 from io import RawIOBase
+from itertools import chain
 from typing import Any
 
 from django.http import (
@@ -45,19 +46,20 @@ def instances(
     if form.syntax == EXPLICIT:
         # Decoded before the first byte goes out: what can't be is still answered with a sentence.
         decoded = [pixels.explicit(row.file) for row in found]
-        return tagged(_dicom(decoded, [len(content) for content in decoded], EXPLICIT, form), etag)
+        sizes = [len(content) for content in decoded]
+        return tagged(_dicom(([content] for content in decoded), sizes, EXPLICIT, form), etag)
     syntaxes = {row.syntax for row in found}
-    contents = (store.get(row.file) for row in found)
+    contents = (pixels.pieces(row.file) for row in found)
     syntax = syntaxes.pop() if len(syntaxes) == 1 else ""
     return tagged(_dicom(contents, [row.size for row in found], syntax, form), etag)
 
 
-def _dicom(contents: Iterable[bytes], sizes: list[int], syntax: str, form: Form) -> HttpResponseBase:
+def _dicom(contents: Iterable[Iterable[bytes]], sizes: list[int], syntax: str, form: Form) -> HttpResponseBase:
     part_type = f"{form.media_type};transfer-syntax={syntax}" if syntax else form.media_type
     if not form.is_multipart:
-        return HttpResponse(b"".join(contents), content_type=part_type)
+        return HttpResponse(b"".join(chain.from_iterable(contents)), content_type=part_type)
     writer = Writer(part_type)
-    response = StreamingHttpResponse(writer.body(contents), content_type=writer.content_type)
+    response = StreamingHttpResponse(writer.body_of_pieces(contents), content_type=writer.content_type)
     response["Content-Length"] = writer.length(sizes)
     return response
 

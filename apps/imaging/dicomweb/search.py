@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -32,61 +32,67 @@ _MORE = "There are additional results that can be requested"
 _STUDY_PATHS = {"study": "", "patient": "patient__"}
 _SERIES_PATHS = {"series": "", "study": "study__", "patient": "patient__"}
 _INSTANCE_PATHS = {"instance": "", "series": "series__", "study": "series__study__", "patient": "series__patient__"}
-# Where a study's columns end in a row, and where its series' do.
+# Where a study's columns end in a row.
 _STUDY_END = len(PATIENT_FIELDS) + len(STUDY_FIELDS)
-_SERIES_END = _STUDY_END + len(SERIES_FIELDS)
 _UID = len(PATIENT_FIELDS)
+
+
+def _columns(paths: dict[str, str], *owners: str) -> list[str]:
+    """Return the columns of a row: of patient, study, series and instance as far as searched, or of those named."""
+    fields = {"patient": PATIENT_FIELDS, "study": STUDY_FIELDS, "series": SERIES_FIELDS, "instance": INSTANCE_FIELDS}
+    return [paths[owner] + name for owner in owners or fields if owner in paths for name in fields[owner]]
+
+
+# Made once: to put a query together takes Django longer than the database to answer it. A study's own rows come by
+# their numbers and without its columns; of all that there are the last ones stored come first, which any number of rows
+# lets stand.
+_STUDIES = ImagingStudy.objects.order_by("-study_date", "-pk").values_list(*_columns(_STUDY_PATHS))
+_ALL_SERIES = Series.objects.order_by("-pk").values_list(*_columns(_SERIES_PATHS))
+_OF_STUDY = Series.objects.order_by("number", "pk").values_list(*_columns(_SERIES_PATHS, "series"))
+_ALL_INSTANCES = Instance.objects.order_by("-pk").values_list(*_columns(_INSTANCE_PATHS))
+_BELOW_STUDY = Instance.objects.order_by("number", "pk").values_list(*_columns(_INSTANCE_PATHS, "series", "instance"))
 
 
 def studies(request: HttpRequest) -> HttpResponse:
     """Search for studies, the newest first."""
     search = read(request.GET, _STUDY_PATHS)
-    rows = ImagingStudy.objects.filter(visible(request, "patient")).order_by("-study_date", "-pk")
     base = base_of(request)
-    return _answer(request, search, rows.values_list(*_columns(_STUDY_PATHS)), lambda row: study_json(base, *row))
+    return _answer(request, search, _STUDIES, visible(request, "patient"), lambda row: study_json(base, *row))
 
 
 def series(request: HttpRequest, study: str | None = None) -> HttpResponse:
     """Search for series: of one study, or of all that are visible."""
     search = read(request.GET, _SERIES_PATHS)
-    rows = Series.objects.filter(visible(request, "patient"))
+    base, scope = base_of(request), visible(request, "patient")
     if study is not None:
-        rows = rows.filter(study__study_instance_uid=study)
-    base = base_of(request)
+        scope &= Q(study__study_instance_uid=study)
+        return _answer(request, search, _OF_STUDY, scope, lambda row: series_json(base, study, *row), study)
 
     def to_json(row: Row) -> Json:
-        above = {} if study is not None else study_json(base, *row[:_STUDY_END])
-        return above | series_json(base, row[_UID], *row[_STUDY_END:])
+        return study_json(base, *row[:_STUDY_END]) | series_json(base, row[_UID], *row[_STUDY_END:])
 
-    return _answer(request, search, _ordered(rows, study).values_list(*_columns(_SERIES_PATHS)), to_json, study)
+    return _answer(request, search, _ALL_SERIES, scope, to_json)
 
 
 def instances(request: HttpRequest, study: str | None = None, series: str | None = None) -> HttpResponse:
     """Search for instances: of one series, of one study, or of all that are visible."""
     search = read(request.GET, _INSTANCE_PATHS)
-    rows = Instance.objects.filter(visible(request, "series__patient"))
+    base, scope = base_of(request), visible(request, "series__patient")
     if study is not None:
-        rows = rows.filter(series__study__study_instance_uid=study)
+        scope &= Q(series__study__study_instance_uid=study)
     if series is not None:
-        rows = rows.filter(series__series_instance_uid=series)
-    base = base_of(request)
+        scope &= Q(series__series_instance_uid=series)
 
     def to_json(row: Row) -> Json:
-        uid, series_uid = row[_UID], row[_STUDY_END]
-        found: Json = {} if study is not None else study_json(base, *row[:_STUDY_END])
+        above, own = (study_json(base, *row[:_STUDY_END]), row[_STUDY_END:]) if study is None else ({}, row)
+        uid, series_uid, of_instance = study or row[_UID], own[0], own[len(SERIES_FIELDS) :]
         if series is None:
-            found |= series_json(base, uid, *row[_STUDY_END:_SERIES_END])
+            above |= series_json(base, uid, *own[: len(SERIES_FIELDS)])
         else:
-            found |= {"0020000D": element("UI", uid), "0020000E": element("UI", series_uid)}
-        return found | instance_json(f"{base}/{uid}/series/{series_uid}", search.fields, *row[_SERIES_END:])
+            above |= {"0020000D": element("UI", uid), "0020000E": element("UI", series_uid)}
+        return above | instance_json(f"{base}/{uid}/series/{series_uid}", search.fields, *of_instance)
 
-    return _answer(request, search, _ordered(rows, study).values_list(*_columns(_INSTANCE_PATHS)), to_json, study)
-
-
-def _columns(paths: dict[str, str]) -> list[str]:
-    """Return the columns of a row: patient, study, series, instance, as far down as is searched."""
-    fields = {"patient": PATIENT_FIELDS, "study": STUDY_FIELDS, "series": SERIES_FIELDS, "instance": INSTANCE_FIELDS}
-    return [paths[owner] + name for owner, names in fields.items() if owner in paths for name in names]
+    return _answer(request, search, _ALL_INSTANCES if study is None else _BELOW_STUDY, scope, to_json, study)
 
 
 def base_of(request: HttpRequest) -> str:
@@ -94,22 +100,16 @@ def base_of(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("dicomweb:studies"))
 
 
-def _ordered(rows: QuerySet[Any], study: str | None) -> QuerySet[Any]:
-    """A study's own by their numbers; among all, the last ones stored first, which any number of rows lets stand."""
-    return rows.order_by("-pk") if study is None else rows.order_by("number", "pk")
-
-
 def _answer(
     request: HttpRequest,
     search: Search,
     rows: QuerySet[Any],
+    scope: Q,
     to_json: Callable[[Row], Json],
     within: str | None = None,
 ) -> HttpResponse:
     content_type = json_type(request)
-    if search.annotations:
-        rows = rows.alias(**search.annotations)
-    rows = rows.filter(search.condition)
+    rows = rows.filter(scope & search.condition)
     length = min(search.limit, CAP)
     found = list(rows[search.offset : search.offset + length + 1])
     if within is not None and not found:

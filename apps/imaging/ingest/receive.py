@@ -231,7 +231,8 @@ def _add(upload: _Upload, new: list[Prepared], written: dict[str, tuple[str, str
         )
     if grown:
         apply_choice(upload.patient)
-    rows = {row.sop_instance_uid: row for row in Instance.objects.filter(sop_instance_uid__in=[i.uid for i in new])}
+    found = Instance.objects.filter(sop_instance_uid__in=[item.uid for item in new]).defer("metadata", "frame_parts")
+    rows = {row.sop_instance_uid: row for row in found}
     upload.outcomes += [_outcome(item, Status.STORED, instance=rows[item.uid]) for item in new]
     return grown
 

@@ -16,6 +16,8 @@ from ml.volumes import read_series
 from tests.imaging.deidentification.slices import STUDY_ID, ct_slice, from_file
 from tests.imaging.factory import make_scan
 
+pytestmark = pytest.mark.slow
+
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "RescaleSlope",
             "RescaleIntercept", "Rows", "Columns")  # fmt: skip
 

@@ -16,6 +16,8 @@ from pydicom.uid import UID
 from apps.imaging.deidentification import clean_ct, clean_picture, to_bytes
 from tests.imaging.deidentification.slices import STUDY_ID, ct_slice, screen_shot
 
+pytestmark = pytest.mark.slow
+
 EDITIONS = (dicomfields_2023, dicomfields_2024b, dicomfields_2026c)
 ACTIONS = {
     "D_TAGS": "D", "Z_TAGS": "Z", "X_TAGS": "X", "U_TAGS": "U", "Z_D_TAGS": "ZD", "X_Z_TAGS": "XZ", "X_D_TAGS": "XD",

@@ -14,6 +14,8 @@ from ml.simulation import PhantomSpec, SpacingPattern, simulate_ct
 from ml.volumes.report import report_series
 from tests.ml.volumes.test_report import found, series
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("pattern", list(SpacingPattern))
 def test_the_phantom_passes_and_its_defects_do_not(pattern: SpacingPattern, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from pydicom.uid import generate_uid
 from ml.volumes.report import report_series
 from tests.ml.volumes.test_report import again, found, series
 
+pytestmark = pytest.mark.slow
+
 UNIFORM = series()
 
 
