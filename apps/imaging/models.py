@@ -30,6 +30,8 @@ class ImagingStudy(models.Model):
     """A DICOM study (one examination). UIDs are replacements, dates are moved by the patient's own offset."""
 
     patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="imaging_studies")
+    # The patient's: so that the studies of a center, newest first, are one walk along an index.
+    center = models.ForeignKey("accounts.Center", on_delete=models.PROTECT, related_name="+", db_index=False)
     study_instance_uid = models.CharField(max_length=64, unique=True)
     study_date = models.DateField(null=True)
     # DICOM TM: HHMMSS.FFFFFF, or a part of it.
@@ -43,11 +45,17 @@ class ImagingStudy(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["-study_date", "-id"], name="imaging_study_newest"),
+            models.Index(fields=["center", "-study_date", "-id"], name="imaging_study_of_center"),
             models.Index(fields=["patient", "-study_date"], name="imaging_study_of_patient"),
         ]
 
     def __str__(self) -> str:
         return f"imaging study {self.pk}"
+
+    def save(self, *arguments: Any, **keywords: Any) -> None:
+        if self.center_id is None:
+            self.center_id = self.patient.center_id
+        super().save(*arguments, **keywords)
 
 
 class Series(models.Model):

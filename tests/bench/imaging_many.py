@@ -149,8 +149,8 @@ def _study(number: int, patient: Any) -> Any:
 
     rare = number < 9
     return ImagingStudy(
-        patient=patient, study_instance_uid=f"1.2.{number}", study_date=date(2015, 1, 1) + timedelta(number % 3650),
-        study_time="101500", series_count=1, instance_count=1,
+        patient=patient, center_id=patient.center_id, study_instance_uid=f"1.2.{number}", study_time="101500",
+        study_date=date(2015, 1, 1) + timedelta(number % 3650), series_count=1, instance_count=1,
         description="CT PERFUSION" if rare else "CT ANGIO" if number % 10 == 0 else "CT HEAD",
         modalities="CT\\SEG" if number % 10 == 1 else "CT",
     )  # fmt: skip

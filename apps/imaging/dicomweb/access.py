@@ -109,14 +109,14 @@ def _check_origin(request: HttpRequest) -> None:
         raise Refusal("foreign_origin", sentence, status=403)
 
 
-def visible(request: HttpRequest, patient: str) -> Q:
-    """Return the condition that a patient lies in a center whose imaging the actor may see.
+def visible(request: HttpRequest, center: str) -> Q:
+    """Return the condition that something lies in a center whose imaging the actor may see.
 
-    `patient` is the path to the patient. The centers are listed, and not asked for at all where they are all of them,
+    `center` is the path to the center. The centers are listed, and not asked for at all where they are all of them,
     so that a search among very many studies stays a walk along one index.
     """
     roles = getattr(request, "_roles", None)
     if roles is None:
         roles = [(membership.role, membership.center_id) for membership in memberships_of(request.user)]
     centers = {center for role, center in roles if role in _READERS}
-    return Q() if None in centers else Q(**{f"{patient}__center_id__in": sorted(centers)})
+    return Q() if None in centers else Q(**{f"{center}_id__in": sorted(centers)})

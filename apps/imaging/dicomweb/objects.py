@@ -28,7 +28,7 @@ def rows_at(
     request: HttpRequest, study: str, series: str | None = None, instance: str | None = None
 ) -> QuerySet[Instance]:
     """Return the visible instances below an address, in the order of their numbers."""
-    rows = Instance.objects.filter(visible(request, "series__patient"), series__study__study_instance_uid=study)
+    rows = Instance.objects.filter(visible(request, "series__study__center"), series__study__study_instance_uid=study)
     if series is not None:
         rows = rows.filter(series__series_instance_uid=series)
     if instance is not None:

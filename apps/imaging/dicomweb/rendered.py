@@ -76,7 +76,7 @@ def _single(number: str, count: int) -> int:
 def _middle(request: HttpRequest, study: str, series: str | None, instance: str | None) -> dict[str, Any]:
     """Return the instance that stands for what was asked: of a study, from its chosen or else its largest series."""
     if series is None:
-        found = Series.objects.filter(visible(request, "patient"), study__study_instance_uid=study)
+        found = Series.objects.filter(visible(request, "study__center"), study__study_instance_uid=study)
         uids = list(found.order_by("-is_chosen", "-instance_count", "pk").values_list("series_instance_uid")[:1])
         if not uids:
             raise Http404

@@ -93,7 +93,8 @@ def _zipped(found: list[Stored]) -> Iterator[bytes]:
 
 def study_metadata(request: HttpRequest, study: str) -> HttpResponseBase:
     """Send the metadata of all instances of a study."""
-    rows = SeriesMetadata.objects.filter(visible(request, "series__patient"), series__study__study_instance_uid=study)
+    scope = visible(request, "series__study__center")
+    rows = SeriesMetadata.objects.filter(scope, series__study__study_instance_uid=study)
     found = list(rows.order_by("series__number", "series_id").values_list("content", "etag"))
     if len(found) == 1:
         return _metadata(request, *found[0])
@@ -109,7 +110,7 @@ def study_metadata(request: HttpRequest, study: str) -> HttpResponseBase:
 def series_metadata(request: HttpRequest, study: str, series: str) -> HttpResponseBase:
     """Send the metadata of a series, prepared when it was stored."""
     rows = SeriesMetadata.objects.filter(
-        visible(request, "series__patient"),
+        visible(request, "series__study__center"),
         series__series_instance_uid=series,
         series__study__study_instance_uid=study,
     )

@@ -57,13 +57,13 @@ def studies(request: HttpRequest) -> HttpResponse:
     """Search for studies, the newest first."""
     search = read(request.GET, _STUDY_PATHS)
     base = base_of(request)
-    return _answer(request, search, _STUDIES, visible(request, "patient"), lambda row: study_json(base, *row))
+    return _answer(request, search, _STUDIES, visible(request, "center"), lambda row: study_json(base, *row))
 
 
 def series(request: HttpRequest, study: str | None = None) -> HttpResponse:
     """Search for series: of one study, or of all that are visible."""
     search = read(request.GET, _SERIES_PATHS)
-    base, scope = base_of(request), visible(request, "patient")
+    base, scope = base_of(request), visible(request, "study__center")
     if study is not None:
         scope &= Q(study__study_instance_uid=study)
         return _answer(request, search, _OF_STUDY, scope, lambda row: series_json(base, study, *row), study)
@@ -77,7 +77,7 @@ def series(request: HttpRequest, study: str | None = None) -> HttpResponse:
 def instances(request: HttpRequest, study: str | None = None, series: str | None = None) -> HttpResponse:
     """Search for instances: of one series, of one study, or of all that are visible."""
     search = read(request.GET, _INSTANCE_PATHS)
-    base, scope = base_of(request), visible(request, "series__patient")
+    base, scope = base_of(request), visible(request, "series__study__center")
     if study is not None:
         scope &= Q(series__study__study_instance_uid=study)
     if series is not None:
@@ -114,7 +114,7 @@ def _answer(
     found = list(rows[search.offset : search.offset + length + 1])
     if within is not None and not found:
         # Nothing of this study matches; a study that is absent or foreign is told from that.
-        study_rows = ImagingStudy.objects.filter(visible(request, "patient"), study_instance_uid=within)
+        study_rows = ImagingStudy.objects.filter(visible(request, "center"), study_instance_uid=within)
         if not study_rows.exists():
             raise Http404
     body = json.dumps([to_json(row) for row in found[:length]], separators=(",", ":"), ensure_ascii=False)
