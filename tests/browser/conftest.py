@@ -79,7 +79,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             wait_until(lambda: answers(f"{url}/readyz") or ended(process, log), 900)
             yield url
         finally:
-            process.send_signal(2)
+            # Not an interrupt: a shell that runs in the background has its children ignore that.
+            process.terminate()
             process.wait(timeout=60)
             shutil.rmtree(var, ignore_errors=True)
 

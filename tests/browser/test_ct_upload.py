@@ -8,19 +8,41 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from playwright.sync_api import Browser, Locator, Page, expect
+from pytest_django.live_server_helper import LiveServer
 
+from apps.accounts.models import Center, User
+from apps.accounts.policy import Role
+from apps.patients.services import enroll_patient
 from ml.simulation import PhantomSpec, SpacingPattern, simulate_ct
-from tests.browser.test_whole_flow import enroll, zip_of
+from tests.browser.test_whole_flow import zip_of
+from tests.imaging.store import empty_store as empty_store
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def patient(sign_in: Callable[..., Page]) -> Page:
-    page = sign_in("coordinator")
-    study_id = enroll(page)
-    page.goto(f"/patients/{study_id}/")
+def page(
+    browser: Browser, live_server: LiveServer, client_as: Callable[[User], Client], users: dict[Role, User]
+) -> Iterator[Page]:
+    """Return a page of the coordinator of C1; an error of its scripts fails the test."""
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900})
+    cookie = client_as(users[Role.COORDINATOR]).cookies["sessionid"]
+    context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    yield opened
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def patient(page: Page, users: dict[Role, User]) -> Page:
+    center = Center.objects.get(code="C1")
+    enrolled = enroll_patient(actor=users[Role.COORDINATOR], center=center)
+    page.goto(f"/patients/{enrolled.study_id}/")
     return page
 
 

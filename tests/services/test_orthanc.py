@@ -118,7 +118,10 @@ def test_the_patient_is_the_study_id_and_nobody_else(pacs: str, stored: list[str
         tags = ask(f"{pacs}/instances/{identifier}/simplified-tags")
         assert tags["PatientID"] == STUDY_ID
         assert tags["PatientIdentityRemoved"] == "YES"
-        for name in set(IDENTITY) - {"PatientID"}:
+        assert tags["PatientName"] == STUDY_ID
+        # Of descriptions the words of radiology stay.
+        assert (tags["StudyDescription"], tags["SeriesDescription"]) == ("Head", "axial")
+        for name in set(IDENTITY) - {"PatientID", "PatientName", "StudyDescription", "SeriesDescription"}:
             assert not tags.get(name), name
         text = json.dumps(ask(f"{pacs}/instances/{identifier}/tags"))
         for value in (*IDENTITY.values(), *_artificial(), "Wang", "Doe", "ICHOR TEST"):

@@ -14,6 +14,8 @@ from apps.accounts.policy import Role
 from apps.imaging.models import ImagingStudy
 from tests.factories import UserFactory
 
+pytestmark = pytest.mark.slow
+
 READERS = {Role.COORDINATOR, Role.ANNOTATOR, Role.REVIEWER, Role.ASSESSOR, Role.DATA_MANAGER, Role.PI, Role.MONITOR}
 STUDY_ROUTES = ["", "/series", "/instances", "/metadata", "/rendered", "/thumbnail"]
 SERIES_ROUTES = ["", "/instances", "/metadata", "/rendered", "/thumbnail"]

@@ -22,7 +22,7 @@ from tests.factories import PatientFactory
 from tests.imaging.dicomweb.factory import store_study
 from tests.imaging.factory import make_scan
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:dicomweb_client")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning:dicomweb_client")]
 
 
 def uids(scan: list[Dataset], index: int = 0) -> tuple[str, str, str]:

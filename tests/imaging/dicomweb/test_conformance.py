@@ -11,6 +11,8 @@ import pytest
 from apps.imaging.dicomweb.query import CAP, KEYS
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "reference" / "dicomweb.md").read_text()
 HERE = Path(__file__).parent
 

@@ -17,6 +17,8 @@ from apps.patients.models import Patient
 from tests.imaging.dicomweb.factory import store_study
 from tests.ml.dicom_factory import make_series, table_positions
 
+pytestmark = pytest.mark.slow
+
 # Hounsfield units of a picture of two rows and four columns.
 HU = np.array([[-1000, 0, 45, 90], [10, 20, 30, 400]])
 

@@ -22,6 +22,8 @@ from apps.patients.models import Patient
 from tests.imaging.dicomweb.factory import body_of, file_of, parts_of, store_study
 from tests.imaging.factory import make_scan
 
+pytestmark = pytest.mark.slow
+
 EXPLICIT = str(ExplicitVRLittleEndian)
 RLE = str(RLELossless)
 JSON = "application/dicom+json"
