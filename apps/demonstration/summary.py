@@ -16,7 +16,7 @@ def summary_lines() -> list[str]:
     lines += [
         f"{'centers':<36}{Center.objects.count():>8}",
         f"{'patients':<36}{Patient.objects.count():>8}",
-        f"{'head CTs preprocessed':<36}{Series.objects.filter(state=Series.State.READY).count():>8}",
+        f"{'head CTs preprocessed':<36}{_prepared():>8}",
         f"{'hematoma masks':<36}{Mask.objects.count():>8}",
         f"{'predictions for patients in hospital':<36}{predicted:>8}",
     ]
@@ -35,3 +35,7 @@ def summary_lines() -> list[str]:
         low, high = area.ci_delong
         lines.append(f"{label:<36}{area.n:>8}{area.value:>8.3f}   {low:.3f} to {high:.3f}")
     return lines
+
+
+def _prepared() -> int:
+    return Series.objects.filter(modality="CT", state=Series.State.READY).count()
