@@ -53,6 +53,10 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
     packed = _pack(mask, series)
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=series.patient_id)
+        if not Series.objects.filter(pk=series.pk, revision=series.revision).exists():
+            raise Conflict(
+                "series_changed", _("Slices came to this CT meanwhile. Load the page again, and draw the mask on all.")
+            )
         newest = series.masks.order_by("-version").first()
         if newest is not None and newest.sha256 == hashlib.sha256(packed).hexdigest():
             raise Conflict(

@@ -26,8 +26,3 @@ def move_date(day: date, study_id: str) -> date:
         return day + timedelta(days=offset_days(study_id))
     except OverflowError:  # a day of the first ten years of our era: no date of a patient
         return date.min
-
-
-def true_date(moved: date, study_id: str) -> date:
-    """Return the day that `move_date` moved."""
-    return moved - timedelta(days=offset_days(study_id))

@@ -24,6 +24,7 @@ from apps.accounts.policy import Role
 from apps.annotation import services
 from apps.annotation.models import Mask
 from apps.annotation.selectors import current_mask, current_masks, load_labels, load_slice_labels
+from apps.core.errors import Conflict
 from apps.imaging.choice import override
 from apps.imaging.ingest.receive import receive
 from apps.imaging.models import Series
@@ -229,3 +230,12 @@ def test_foreign_and_absent_patients_are_alike(
         assert [answer.status_code for answer in answers] == [404, 404, 404]
     assert client.post(doors.page_url).status_code == 302
     assert client.get(doors.api_url).status_code in (401, 403)
+
+
+def test_a_mask_of_a_ct_that_grew_meanwhile_is_refused(ct: Series, users: dict[Role, User], square: bytes) -> None:
+    """The labels are of the slices that were there when they were read."""
+    Series.objects.filter(pk=ct.pk).update(revision=ct.revision + 1)
+    with pytest.raises(Conflict) as refused:
+        services.receive_mask(actor=users[Role.COORDINATOR], series=ct, content=square)
+    assert refused.value.code == "series_changed"
+    assert not Mask.objects.exists()

@@ -42,6 +42,10 @@ def one_of_another_person() -> list[bytes]:
     return to_bytes(datasets)
 
 
+def in_another_study() -> list[bytes]:
+    return changed(StudyInstanceUID="1.2.3.99")
+
+
 def resonance() -> list[bytes]:
     return to_bytes(make_scan(Modality="MR", SOPClassUID=MRImageStorage))
 
@@ -114,6 +118,7 @@ PARTLY: dict[str, tuple[dict[str, int], set[str], Callable[[], Sequence[bytes]]]
     "burned_in": ({"stored": 3, "held": 1}, {"burned_in"}, lambda: changed(BurnedInAnnotation="YES")),
     "overlay_in_pixels": ({"held": 4}, {"overlay"}, overlay_in_pixels),
     "one_of_another_person": ({"stored": 3, "refused": 1}, {"another_person"}, lambda: one_of_another_person()),
+    "in_another_study": ({"stored": 3, "refused": 1}, {"study_differs"}, in_another_study),
     "resonance_among_slices": ({"stored": 4, "left_out": 4}, {"not_ct"}, lambda: [*scan_files(), *resonance()]),
 }
 # Scans that are stored, but whose slices make no volume, or not without a word: the geometry report says why.

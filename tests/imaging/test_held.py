@@ -146,3 +146,37 @@ def test_a_late_slice_taken_in_makes_the_whole_series_anew(
     other = Series.objects.exclude(pk=stored.pk).get()
     assert (stored.slice_count, other.slice_count) == (5, 6)
     assert list(other.instances.order_by("index").values_list("index", flat=True)) == list(range(6))
+
+
+def test_a_held_slice_never_joins_a_series_with_a_mask(browser: Client, patient: Patient, coordinator: User) -> None:
+    """Its place among the slices would move the mask to others."""
+    from apps.imaging.services import lock_series
+
+    datasets = make_scan(6)
+    datasets[2].BurnedInAnnotation = "YES"
+    browser.post(ct_url(patient), {"files": uploads(to_bytes(datasets))})
+    stored = Series.objects.get()
+    lock_series(stored)
+    (row,) = HeldInstance.objects.all()
+    assert decide(browser, patient, [row], "accepted").status_code == 302
+    stored.refresh_from_db()
+    other = Series.objects.exclude(pk=stored.pk).get()
+    assert (stored.slice_count, stored.revision, other.slice_count) == (5, 1, 6)
+
+
+def test_a_held_slice_that_came_clean_meanwhile_makes_a_series_of_its_own(browser: Client, patient: Patient) -> None:
+    datasets = make_scan(5)
+    for dataset in datasets:
+        dataset.BurnedInAnnotation = "YES"
+    browser.post(ct_url(patient), {"files": uploads(to_bytes(datasets))})
+    rows = list(HeldInstance.objects.all())
+    for dataset in datasets:
+        dataset.BurnedInAnnotation = "NO"
+        dataset.PixelData = dataset.PixelData[::-1]
+    browser.post(ct_url(patient), {"files": uploads(to_bytes(datasets))})
+    stored = Series.objects.get()
+    assert decide(browser, patient, rows, "accepted").status_code == 302
+    stored.refresh_from_db()
+    other = Series.objects.exclude(pk=stored.pk).get()
+    assert (stored.slice_count, other.slice_count) == (5, 5)
+    assert stored.digest != other.digest

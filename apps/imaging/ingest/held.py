@@ -136,14 +136,15 @@ def _groups(rows: Sequence[HeldInstance]) -> list[list[HeldInstance]]:
 
 def _accepted(group: Sequence[HeldInstance]) -> list[Prepared]:
     """Return the objects of one series as they are to be stored."""
-    reason = group[0].reason
-    loaded = [(load_held(row), row.pixel_digest) for row in group]
-    if reason not in (HeldInstance.Reason.CONFLICT, HeldInstance.Reason.LATE):
-        return [_packed(_looked_at(dataset), digest) for dataset, digest in loaded]
-    # A mask rests on the stored slices: all of them are copied beside the late ones. Of a conflict only the other
-    # version makes the new series.
+    loaded = [(_looked_at(load_held(row)), row.pixel_digest) for row in group]
     own = Instance.objects.filter(series__series_instance_uid=group[0].series_instance_uid)
-    if reason == HeldInstance.Reason.LATE:
+    is_conflict = Instance.objects.filter(sop_instance_uid__in=[row.sop_instance_uid for row in group]).exists()
+    is_locked = own.filter(series__locked_at__isnull=False).exists()
+    if not is_conflict and not is_locked:
+        return [_packed(dataset, digest) for dataset, digest in loaded]
+    # What is stored is never touched, whatever the objects were held for. A mask rests on a locked series' slices: all
+    # of them are copied beside the late ones. Of a conflict only the other version makes the new series.
+    if not is_conflict:
         loaded += [(pydicom.dcmread(BytesIO(store.get(row.file))), row.pixel_digest) for row in own]
     salt = ",".join(sorted(digest for _, digest in loaded))
     return [_packed(_renamed(dataset, salt), digest) for dataset, digest in loaded]

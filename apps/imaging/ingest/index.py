@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 
 from django.db.models import Count, Sum
@@ -91,9 +90,3 @@ def _count_study(study: ImagingStudy) -> None:
     study.series_count = sum(row["series"] for row in rows)
     study.instance_count = sum(row["total"] for row in rows)
     study.save(update_fields=["modalities", "series_count", "instance_count"])
-
-
-def header_of(instance: Instance) -> dict[str, object]:
-    """Return an instance's header in the DICOM JSON model."""
-    found: dict[str, object] = json.loads(instance.metadata)
-    return found

@@ -194,14 +194,18 @@ def _store(upload: _Upload, written: dict[str, tuple[str, str]]) -> list[Series]
     """Decide on each object under the patient's lock, and write the rows."""
     stored = Instance.objects.filter(sop_instance_uid__in=[item.uid for item in upload.prepared])
     known = {row.sop_instance_uid: row for row in stored.select_related("series")}
-    locked = set(
-        Series.objects.filter(
-            series_instance_uid__in={item.series_uid for item in upload.prepared}, locked_at__isnull=False
-        ).values_list("series_instance_uid", flat=True)
-    )
+    rows = Series.objects.filter(series_instance_uid__in={item.series_uid for item in upload.prepared})
+    series = list(rows.values_list("series_instance_uid", "study__study_instance_uid", "locked_at"))
+    locked = {uid for uid, _study, locked_at in series if locked_at is not None}
+    # A series lies in one study; the first object of a new one says in which.
+    studies = {uid: study for uid, study, _locked_at in series}
     new: list[Prepared] = []
     seen: dict[str, str] = {}
     for item in upload.prepared:
+        if studies.setdefault(item.series_uid, item.study_uid) != item.study_uid:
+            sentence = _("The file names another study than its series. Export the examination again.")
+            upload.outcomes.append(_outcome(item, Status.REFUSED, "study_differs", sentence))
+            continue
         earlier = known[item.uid].pixel_digest if item.uid in known else seen.get(item.uid)
         if earlier == item.pixel_digest:
             upload.outcomes.append(_outcome(item, Status.KNOWN, instance=known.get(item.uid)))
