@@ -1,7 +1,7 @@
 import { part } from "../../mount";
 import { fill, megabytes } from "../../text";
-import { collect, usable } from "../../upload/core/selection";
-import { droppedEntries } from "../../upload/view/entries";
+import { usable } from "../../upload/core/selection";
+import { listenForDrops } from "../../upload/view/drops";
 import { visit } from "../../upload/view/visit";
 import type { Ending } from "../core/sender";
 import { type State, tally } from "../core/tally";
@@ -42,7 +42,11 @@ export class CtUploadForm {
       const picker = part<HTMLInputElement>(this.form, name);
       picker.addEventListener("change", () => this.choose(picker.files ?? []));
     }
-    this.listenForDrops(part(this.form, "drop"));
+    listenForDrops(
+      part(this.form, "drop"),
+      (files) => this.choose(files),
+      () => this.say("refusal", wordOf(this.form, "drop_failed")),
+    );
     part(this.form, "cancel").addEventListener("click", () => this.queue.stop());
     part(this.form, "refuse").addEventListener("click", () => this.queue.stop());
     part(this.form, "confirm").addEventListener("click", () => this.answer());
@@ -52,24 +56,6 @@ export class CtUploadForm {
     });
     const show = part<HTMLButtonElement>(this.form, "show");
     show.addEventListener("click", () => visit(show.value));
-  }
-
-  private listenForDrops(zone: HTMLElement): void {
-    const hover = (on: boolean) => zone.classList.toggle("is-over", on);
-    zone.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      hover(true);
-    });
-    zone.addEventListener("dragleave", () => hover(false));
-    zone.addEventListener("drop", (event) => {
-      event.preventDefault();
-      hover(false);
-      if (!event.dataTransfer) return;
-      collect(droppedEntries(event.dataTransfer)).then(
-        (files) => this.choose(files),
-        () => this.say("refusal", wordOf(this.form, "drop_failed")),
-      );
-    });
   }
 
   private async choose(files: Iterable<File>): Promise<void> {

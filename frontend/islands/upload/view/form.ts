@@ -1,8 +1,8 @@
 import { part } from "../../mount";
 import { fill, megabytes } from "../../text";
 import { readAnswer } from "../core/answer";
-import { collect, neutralName, totalBytes, usable } from "../core/selection";
-import { droppedEntries } from "./entries";
+import { neutralName, totalBytes, usable } from "../core/selection";
+import { listenForDrops } from "./drops";
 import { visit } from "./visit";
 
 /** The form of partials/upload.html. Without this script it is a plain form with the same field and address. */
@@ -19,29 +19,17 @@ export class UploadForm {
     this.picker.addEventListener("change", () => this.choose(this.picker.files ?? []));
     const folder = form.querySelector<HTMLInputElement>('[data-part="folder"]');
     folder?.addEventListener("change", () => this.choose(folder.files ?? []));
-    this.listenForDrops(part(form, "drop"));
+    listenForDrops(
+      part(form, "drop"),
+      (files) => {
+        if (!this.request) this.choose(files);
+      },
+      () => this.refuse(this.form.dataset.textUnreadable ?? ""),
+    );
     part(form, "cancel").addEventListener("click", () => this.request?.abort());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
-    });
-  }
-
-  private listenForDrops(zone: HTMLElement): void {
-    const hover = (on: boolean) => zone.classList.toggle("is-over", on);
-    zone.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      hover(true);
-    });
-    zone.addEventListener("dragleave", () => hover(false));
-    zone.addEventListener("drop", (event) => {
-      event.preventDefault();
-      hover(false);
-      if (!event.dataTransfer || this.request) return;
-      collect(droppedEntries(event.dataTransfer)).then(
-        (files) => this.choose(files),
-        () => this.refuse(this.form.dataset.textUnreadable ?? ""),
-      );
     });
   }
 
