@@ -13,6 +13,8 @@ from apps.imaging.viewer import viewer
 handler500 = "apps.core.health.server_error"
 
 urlpatterns = [
+    # First, as it is asked most by far.
+    path("dicomweb/", include("apps.imaging.dicomweb.urls")),
     path("", home, name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
@@ -27,7 +29,6 @@ urlpatterns = [
     path("patients/<str:study_id>/prediction/", include("apps.predictions.urls")),
     path("viewer/", viewer, name="viewer"),
     path("viewer/<path:route>", viewer, name="viewer-route"),
-    path("dicomweb/", include("apps.imaging.dicomweb.urls")),
     path("experiments/", include("apps.experiments.urls")),
     path("dashboard/", include("apps.analytics.urls")),
     path("api/v1/", include("ichor.api")),

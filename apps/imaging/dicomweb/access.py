@@ -63,11 +63,15 @@ def _refused(refusal: Refusal, allowed: str) -> HttpResponse:
     return response
 
 
+def has_token(request: HttpRequest) -> bool:
+    """Say whether the request means to sign in by token, valid or not."""
+    return request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower() in _TOKEN_KINDS
+
+
 def _sign_in(request: HttpRequest) -> None:
     """Find out who asks, or raise a Refusal with status 401 (nobody) or 403 (sent by another site's page)."""
-    kind, _space, key = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() in _TOKEN_KINDS:
-        _sign_in_by_token(request, key.strip())
+    if has_token(request):
+        _sign_in_by_token(request, request.META["HTTP_AUTHORIZATION"].partition(" ")[2].strip())
     elif not request.user.is_authenticated:
         raise Refusal("not_signed_in", _("Sign in, or send the access token of your account."), status=401)
     elif request.method == "POST":
@@ -119,4 +123,6 @@ def visible(request: HttpRequest, center: str) -> Q:
     if roles is None:
         roles = [(membership.role, membership.center_id) for membership in memberships_of(request.user)]
     centers = {center for role, center in roles if role in _READERS}
-    return Q() if None in centers else Q(**{f"{center}_id__in": sorted(centers)})
+    if None in centers:
+        return Q()
+    return Q(**({f"{center}_id": centers.pop()} if len(centers) == 1 else {f"{center}_id__in": sorted(centers)}))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -85,12 +86,16 @@ def media_range(text: str) -> MediaRange:
     return MediaRange(kind.strip().lower(), found)
 
 
-def accepted(request: HttpRequest) -> list[MediaRange]:
+def accepted(request: HttpRequest) -> tuple[MediaRange, ...]:
     """Return what the client accepts, the most wanted first; the query parameter goes before the header (8.3.3.1)."""
-    header = request.GET.get("accept") or request.headers.get("Accept") or "*/*"
-    ranges = [media_range(text) for text in _RANGE.findall(header)]
+    return _ranked(request.GET.get("accept") or request.META.get("HTTP_ACCEPT") or "*/*")
+
+
+@lru_cache(64)
+def _ranked(header: str) -> tuple[MediaRange, ...]:
+    ranges = (media_range(text) for text in _RANGE.findall(header))
     # Of equal quality the order of the client counts, but for "anything", which stands behind all that is named.
-    return sorted((r for r in ranges if r.quality > 0), key=lambda r: (-r.quality, r.kind == "*/*"))
+    return tuple(sorted((r for r in ranges if r.quality > 0), key=lambda r: (-r.quality, r.kind == "*/*")))
 
 
 def json_type(request: HttpRequest) -> str:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 from apps.imaging.dicomweb.access import visible
 from apps.imaging.dicomweb.attributes import (
@@ -97,7 +98,12 @@ def instances(request: HttpRequest, study: str | None = None, series: str | None
 
 def base_of(request: HttpRequest) -> str:
     """Return the absolute address below which studies lie."""
-    return request.build_absolute_uri(reverse("dicomweb:studies"))
+    return f"{request.scheme}://{request.get_host()}{_studies_path(get_script_prefix())}"
+
+
+@cache
+def _studies_path(prefix: str) -> str:
+    return reverse("dicomweb:studies")
 
 
 def _answer(
