@@ -83,7 +83,7 @@ def test_coordinator_goes_from_enrollment_to_prediction(sign_in: Callable[..., P
     wait_for_ct(page)
     send(page, "mask", "mask.nii.gz", (tmp_path / "mask.nii.gz").read_bytes())
     measured = f"{volume_ml(truth.hematoma_mask, volume):.2f}"
-    expect(page.locator("#mask")).to_contain_text(measured)
+    expect(page.locator("#mask")).to_contain_text(measured, timeout=60_000)
     assert float(measured) == pytest.approx(truth.hematoma_ml, rel=0.01)
     expect(page.locator("#mask")).to_contain_text(f"{abc2_ml(truth.hematoma_mask, volume):.2f}")
 

@@ -112,7 +112,7 @@ def test_description_and_days(orthanc: str, archive: Archive, patient: Patient, 
     found = search(browser, patient, archive, description="head").context["studies"]
     assert [study["description"] for study in found] == ["CT HEAD PLAIN"]
     found = search(browser, patient, archive, first="2023-02-01", last="2023-02-28").context["studies"]
-    assert [study["date"] for study in found] == ["20230207"]
+    assert [study["day"] for study in found] == ["2023-02-07"]
     assert search(browser, patient, archive).context["form"].non_field_errors()
 
 

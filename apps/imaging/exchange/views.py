@@ -1,5 +1,6 @@
 """The page of a center's archive for one patient: search, fetch, send."""
 
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -37,7 +38,8 @@ def archive(request: HttpRequest, study_id: str) -> HttpResponse:
     problem: Refusal | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            studies = [_study(row) for row in search_studies(form.cleaned_data["archive"], form.filters())]
+            found = search_studies(form.cleaned_data["archive"], form.filters())
+            studies = sorted(map(_study, found), key=lambda study: (study["day"], study["time"]), reverse=True)
         except Refusal as refusal:
             problem = refusal
     context = {
@@ -62,13 +64,18 @@ def _study(row: dict[str, Any]) -> dict[str, Any]:
     """Return what the page shows of a study: nobody's name, and its identifier sealed."""
     return {
         "sealed_uid": seal_text(_value(row, "0020000D")),
-        "date": _value(row, "00080020"),
-        "time": _value(row, "00080030")[:4],
+        "day": _day(_value(row, "00080020")),
+        "time": ":".join(re.findall(r"\d\d", _value(row, "00080030"))[:2]),
         "modalities": ", ".join(map(str, row.get("00080061", {}).get("Value", []))),
         "description": _value(row, "00081030"),
         "series": _value(row, "00201206"),
         "images": _value(row, "00201208"),
     }
+
+
+def _day(text: str) -> str:
+    """Write a DICOM date as the other pages write days; what is no date stays as it came."""
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if re.fullmatch(r"\d{8}", text) else text
 
 
 def _value(row: dict[str, Any], tag: str) -> str:
