@@ -41,6 +41,7 @@ MASKS = frozenset({R.COORDINATOR, R.ANNOTATOR, R.REVIEWER})
 COORDINATOR = frozenset({R.COORDINATOR})
 DASHBOARD = frozenset({R.DATA_MANAGER, R.PI, R.SCIENTIST})
 SCIENTIST = frozenset({R.SCIENTIST})
+PROMOTERS = frozenset({R.PI, R.SCIENTIST})
 
 DONE, FOUND, BAD, CONFLICT, REFUSED = 200, 302, 400, 409, 422
 # What a role that may do it gets; every other role gets 404, as if the thing were not there.
@@ -105,6 +106,10 @@ PAGES = [
     Row("experiments:detail", DASHBOARD, of_center=False, of_study=True),
     Row("experiments:status", DASHBOARD, of_center=False, of_study=True),
     Row("experiments:retry", SCIENTIST, CONFLICT, "post", of_center=False, of_study=True),
+    Row("experiments:model-card", DASHBOARD, HIDDEN, of_center=False, of_study=True),  # the run has not finished
+    Row("experiments:promote", PROMOTERS, CONFLICT, "post", of_center=False, of_study=True),
+    Row("experiments:retire", PROMOTERS, BAD, "post", of_center=False, of_study=True),
+    Row("experiments:roll-back", PROMOTERS, CONFLICT, "post", of_center=False, of_study=True),
     Row("analytics:dashboard", DASHBOARD, of_center=False),
     Row("analytics:table", DASHBOARD, HIDDEN, of_center=False),  # no experiment has finished
 ]
@@ -126,6 +131,9 @@ API = [
     Row("api-experiment-list", DASHBOARD, of_center=False),
     Row("api-experiment-list", SCIENTIST, BAD, "post", {}, of_center=False, of_study=True),
     Row("api-experiment", DASHBOARD, of_center=False, of_study=True),
+    Row("api-promote", PROMOTERS, CONFLICT, "post", {"reason": "better"}, of_center=False, of_study=True),
+    Row("api-retire", PROMOTERS, CONFLICT, "post", {"reason": "worse"}, of_center=False, of_study=True),
+    Row("api-roll-back", PROMOTERS, CONFLICT, "post", {"reason": "worse"}, of_center=False, of_study=True),
     Row("api-analysis", DASHBOARD, CONFLICT, of_center=False),  # no experiment has finished
 ]
 # Pages of the sign-in library: what somebody who is not signed in gets.

@@ -140,6 +140,8 @@ class Variable:
     poor_outcome: tuple[int, ...] = ()
     # Place among the clinical inputs of the fusion model.
     model_feature: Annotated[int, Field(ge=1)] | None = None
+    # Decided after admission: a model for the door leaves it out.
+    decided_later: bool = False
     table_one: TableOne | None = None
     # Name of an input of ml.scores -> how its value follows: "value" as it is, or a value for each choice.
     score_inputs: dict[str, Literal["value"] | dict[Code, Scalar]] = Field(default_factory=dict)

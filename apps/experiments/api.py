@@ -24,6 +24,7 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
     stage = serializers.CharField(source="job.stage", allow_null=True)
     progress = serializers.FloatField(source="job.progress", allow_null=True)
     failure = serializers.CharField(source="job.failure", allow_null=True)
+    serves = serializers.SerializerMethodField(help_text="Whether this run's model is in service.")
 
     class Meta:
         model = Experiment
@@ -38,14 +39,22 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
             "failure",
             "metrics",
             "model_digest",
+            "card",
+            "serves",
             "created_at",
             "finished_at",
         )
+
+    def get_serves(self, experiment: Experiment) -> bool:
+        return any(term.ended_at is None for term in experiment.terms.all())
 
 
 class StartSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     preset = serializers.ChoiceField(choices=[key for key, _ in CHOICES])
+    at_door = serializers.BooleanField(
+        default=False, help_text="Leave out what is decided after admission, such as the treatment."
+    )
 
 
 class ExperimentList(generics.ListAPIView[Experiment]):
@@ -55,7 +64,7 @@ class ExperimentList(generics.ListAPIView[Experiment]):
 
     def get_queryset(self) -> QuerySet[Experiment]:
         require(self.request.user, Permission.VIEW_EXPERIMENTS)
-        return experiments_visible_to(self.request.user)
+        return experiments_visible_to(self.request.user).prefetch_related("terms")
 
     @extend_schema(request=StartSerializer, responses={201: ExperimentSerializer})
     def post(self, request: Request) -> Response:
@@ -63,7 +72,7 @@ class ExperimentList(generics.ListAPIView[Experiment]):
         require_everywhere(request.user, Permission.RUN_EXPERIMENTS)
         body = StartSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        config = config_of(body.validated_data["preset"])
+        config = config_of(body.validated_data["preset"], at_door=body.validated_data["at_door"])
         experiment = start_experiment(actor=person(request.user), name=body.validated_data["name"], config=config)
         return Response(ExperimentSerializer(experiment).data, status=201)
 

@@ -9,3 +9,16 @@ from apps.experiments.presets import CHOICES
 class ExperimentForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=120, help_text=_("What this run is to show."))
     preset = forms.ChoiceField(label=_("Configuration"), choices=CHOICES, widget=forms.RadioSelect, initial="study")
+    at_door = forms.BooleanField(
+        label=_("A prognosis at the door"),
+        required=False,
+        help_text=_("Leaves out what is decided after admission: the treatment."),
+    )
+
+
+class ReasonForm(forms.Form):
+    """The reason for a change of the model in service; what is too short or too long the registry says."""
+
+    reason = forms.CharField(
+        label=_("Reason"), required=False, help_text=_("Stands in the registry and in the audit trail.")
+    )

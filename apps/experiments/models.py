@@ -19,6 +19,8 @@ class Experiment(models.Model):
     job = models.OneToOneField("core.Job", on_delete=models.PROTECT, null=True, related_name="experiment")
     # Empty until the run has ended; metrics.json of the run folder.
     metrics = models.JSONField(default=dict)
+    # model.json of the run folder: features, configuration, versions, and the digest of each weight file.
+    card = models.JSONField(default=dict)
     model_digest = models.CharField(max_length=64, blank=True)
 
     class Meta:
@@ -34,6 +36,40 @@ class Experiment(models.Model):
     @property
     def run_folder(self) -> str:
         return f"experiment-{self.pk}"
+
+
+class ServingTerm(models.Model):
+    """A time in which the model of one run is in service: it predicts, and its results are shown.
+
+    Terms are begun and ended, never changed or deleted: they say which model answered on which day, and why.
+    """
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="terms")
+    began_at = models.DateTimeField(default=timezone.now)
+    # Empty where the study's first model began to serve by itself.
+    began_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=300, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    # Of a model that was retired; one that made way for another has the other's reason.
+    end_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-began_at", "-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                models.lookups.IsNull(models.F("ended_at"), True),
+                condition=models.Q(ended_at__isnull=True),
+                name="serving_term_one_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"service of experiment {self.experiment_id}"
+
+
+# The model that stands first where one is shown: the most that is known of a patient, then the CT, then the form.
+ARM_ORDER = ("fusion", "imaging", "clinical")
 
 
 class PatientResult(models.Model):

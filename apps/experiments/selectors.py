@@ -8,7 +8,10 @@ from django.db.models import QuerySet
 from apps.accounts.access import Actor, has_permission_everywhere
 from apps.accounts.policy import Permission
 from apps.cohorts.selectors import load_included
-from apps.experiments.models import Experiment, PatientResult
+from apps.experiments.models import Experiment, PatientResult, ServingTerm
+
+# A model may be promoted again and again; a roll-back looks no farther than this.
+LOOK_BACK = 50
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,16 @@ def experiments_visible_to(actor: Actor) -> QuerySet[Experiment]:
 
 
 def serving_experiment() -> Experiment | None:
-    """Return the run whose models predict and whose results are shown: the newest that has finished."""
+    """Return the run whose models predict and whose results are shown."""
     return (
-        Experiment.objects.filter(finished_at__isnull=False)
-        .select_related("snapshot")
-        .order_by("-finished_at", "-pk")
-        .first()
+        Experiment.objects.filter(terms__isnull=False, terms__ended_at__isnull=True).select_related("snapshot").first()
     )
+
+
+def predecessor() -> Experiment | None:
+    """Return the run that a roll-back would bring back: the last one before that which serves, or served last."""
+    terms = list(ServingTerm.objects.select_related("experiment__snapshot")[:LOOK_BACK])
+    return next((term.experiment for term in terms if term.experiment_id != terms[0].experiment_id), None)
 
 
 def results_table(experiment: Experiment) -> pd.DataFrame:

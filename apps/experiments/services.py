@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -23,10 +23,13 @@ from apps.core.errors import Refusal
 from apps.core.models import Job
 from apps.crf.selectors import model_features
 from apps.experiments.models import Experiment, PatientResult
-from apps.patients.changes import announce
+from apps.experiments.registry import begin_first_term
 from apps.patients.models import Patient
 from ml.preprocessing import PREPROCESSING_VERSION
 from ml.training import Case, Feature, Manifest, TrainingConfig, write_manifest
+
+if TYPE_CHECKING:
+    from ml.training import ModelCard
 
 # With fewer of either outcome a fold can be left without one of them.
 MIN_PER_OUTCOME_AND_FOLD = 2
@@ -142,8 +145,11 @@ def _bring(name: str, path: Path) -> None:
         partial.rename(path)
 
 
-def finish_experiment(*, experiment: Experiment, metrics: dict[str, Any], model_digest: str) -> None:
-    """Import a finished run folder; what has been imported is not imported again."""
+def finish_experiment(*, experiment: Experiment, metrics: dict[str, Any], card: "ModelCard") -> None:
+    """Import a finished run folder; what has been imported is not imported again.
+
+    The first model that a study trains begins to serve by itself; each later one waits for a person to promote it.
+    """
     rows = _read_results(experiment)
     with transaction.atomic():
         locked = Experiment.objects.select_for_update().get(pk=experiment.pk)
@@ -151,19 +157,12 @@ def finish_experiment(*, experiment: Experiment, metrics: dict[str, Any], model_
             return
         PatientResult.objects.bulk_create(rows)
         locked.metrics = metrics
-        locked.model_digest = model_digest
+        locked.card = card.model_dump(mode="json")
+        locked.model_digest = card.digest
         locked.finished_at = timezone.now()
-        locked.save(update_fields=["metrics", "model_digest", "finished_at"])
-        record(actor=None, action="finish_experiment", target=locked, changes={"model": [None, model_digest]})
-
-
-def announce_unseen(experiment: Experiment) -> None:
-    """Have the patients announced whom the run has not seen, so that each gets a prediction by the new model.
-
-    Not part of the import's transaction: it may take long, and after an interruption it is simply done again.
-    """
-    for patient in Patient.objects.exclude(results__experiment=experiment).select_related("center"):
-        announce(patient)
+        locked.save(update_fields=["metrics", "card", "model_digest", "finished_at"])
+        record(actor=None, action="finish_experiment", target=locked, changes={"model": [None, card.digest]})
+        begin_first_term(locked)
 
 
 def _read_results(experiment: Experiment) -> list[PatientResult]:

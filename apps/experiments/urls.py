@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.experiments import views
+from apps.experiments import views, views_registry
 
 app_name = "experiments"
 urlpatterns = [
@@ -10,5 +10,9 @@ urlpatterns = [
     path("new/", views.create, name="create"),
     path("<int:experiment_id>/", views.detail, name="detail"),
     path("<int:experiment_id>/status/", views.status, name="status"),
+    path("<int:experiment_id>/model/", views_registry.model_card, name="model-card"),
+    path("<int:experiment_id>/promote/", views_registry.promote, name="promote"),
+    path("<int:experiment_id>/retire/", views_registry.retire, name="retire"),
+    path("roll-back/", views_registry.roll_back, name="roll-back"),
     path("<int:experiment_id>/retry/", views.retry, name="retry"),
 ]

@@ -13,7 +13,13 @@ from apps.experiments import services
 from apps.experiments.forms import ExperimentForm
 from apps.experiments.models import Experiment
 from apps.experiments.presets import config_of
-from apps.experiments.selectors import Discrimination, discrimination_of, experiments_visible_to
+from apps.experiments.selectors import (
+    Discrimination,
+    discrimination_of,
+    experiments_visible_to,
+    serving_experiment,
+)
+from apps.experiments.views_registry import service_context
 
 
 @require_GET
@@ -23,6 +29,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(experiment, _headline(experiment)) for experiment in experiments_visible_to(request.user)],
         "can_run": has_permission_everywhere(request.user, Permission.RUN_EXPERIMENTS),
+        "serving": serving_experiment(),
     }
     return render(request, "experiments/list.html", context)
 
@@ -37,12 +44,13 @@ def _headline(experiment: Experiment) -> Discrimination | None:
 def detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """Show one run: what it trained on, how far it is, and what came of it."""
     experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
-    context = {
+    context: dict[str, object] = {
         "experiment": experiment,
         "exclusions": exclusions_of(experiment.snapshot),
         "discrimination": discrimination_of(experiment),
     }
-    return render(request, "experiments/detail.html", context | job_context(request, experiment))
+    context |= job_context(request, experiment) | service_context(request, experiment)
+    return render(request, "experiments/detail.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -54,7 +62,7 @@ def create(request: HttpRequest) -> HttpResponse:
         experiment = services.start_experiment(
             actor=person(request.user),
             name=form.cleaned_data["name"],
-            config=config_of(form.cleaned_data["preset"]),
+            config=config_of(form.cleaned_data["preset"], at_door=form.cleaned_data["at_door"]),
         )
         return redirect("experiments:detail", experiment.pk)
     return render(request, "experiments/create.html", {"form": form})

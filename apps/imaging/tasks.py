@@ -5,9 +5,11 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.jobs import JobHandle, durable_task, periodic
+from apps.core.models import Job
 from apps.imaging import services
 from apps.imaging.ingest.receive import queue_preparation
 from apps.imaging.models import Series
@@ -21,6 +23,8 @@ from ml.volumes import Volume
 
 # A part of an upload whose other parts never came is worked on after this.
 FORGOTTEN_AFTER = timedelta(seconds=60)
+# So few a minute that uploads need not wait behind a whole archive.
+STALE_A_MINUTE = 20
 
 
 @durable_task(queue="imaging")
@@ -75,3 +79,16 @@ def queue_forgotten() -> None:
     waiting = Series.objects.filter(modality="CT", state=Series.State.RECEIVED, job=None, uploaded_at__lt=old)
     for patient in Patient.objects.filter(pk__in=waiting.values("patient")):
         queue_preparation(patient)
+
+
+@periodic
+def queue_stale() -> None:
+    """Have the images that an earlier version of preprocessing made, made anew; until then they stay in use.
+
+    One whose job failed waits for a person: the fault would come again each minute.
+    """
+    ended = Q(job=None) | Q(job__state=Job.State.SUCCEEDED)
+    stale = Series.objects.filter(ended, modality="CT", state=Series.State.READY)
+    for series in stale.exclude(preprocessing_version=PREPROCESSING_VERSION).order_by("pk")[:STALE_A_MINUTE]:
+        series.job = prepare_series.enqueue(series_id=series.pk)
+        series.save(update_fields=["job"])

@@ -49,6 +49,7 @@ class PredictionSerializer(serializers.Serializer[Any]):
     )
     series = serializers.IntegerField(source="series_id")
     tensor_sha256 = serializers.CharField(help_text="Of the preprocessed image that was used.")
+    engine = serializers.CharField(help_text="What computed it: another engine's digits differ.")
     form_version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     state = serializers.CharField(source="job.state", allow_null=True)

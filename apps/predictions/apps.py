@@ -5,10 +5,12 @@ class PredictionsConfig(AppConfig):
     name = "apps.predictions"
 
     def ready(self) -> None:
+        from apps.core import sweep
         from apps.patients.changes import listen
         from apps.patients.page import register
         from apps.predictions import page, services
 
+        sweep.keep("predictions.Prediction", "tensor")
         listen(services.schedule_prediction)
         for part in page.PARTS:
             register(part)

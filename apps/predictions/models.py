@@ -1,5 +1,6 @@
 """Predictions for patients who were not in the training data, each with what it was computed from."""
 
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 from django.db import models
@@ -23,8 +24,10 @@ class Prediction(models.Model):
     gate_mean = models.FloatField(null=True)
     # Names of the form's variables for want of which the fusion model could not be used.
     missing = models.JSONField(default=list)
-    # Of the image that was used; the series may be preprocessed anew by a later version of the program.
-    tensor_sha256 = models.CharField(max_length=64, blank=True)
+    # The stored image that was used; the series may be preprocessed anew by a later version of the program.
+    tensor = models.CharField(max_length=80, blank=True)
+    # What computed it, such as "OpenVINO 2026.4.1, bf16": another engine's digits differ in the fourth place.
+    engine = models.CharField(max_length=80, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -36,3 +39,8 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"prediction {self.pk}"
+
+    @property
+    def tensor_sha256(self) -> str:
+        """Digest of the image, by which it is stored."""
+        return PurePosixPath(self.tensor).stem

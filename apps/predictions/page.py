@@ -47,7 +47,6 @@ def prognosis_summary(context: dict[str, Any]) -> str:
     """Return P(poor outcome) of the fusion model, or of the imaging model where there is no other."""
     prognosis = context["prognosis"]
     if prognosis.results:
-        # In the order of the alphabet, so fusion comes first.
         return percent(prognosis.results[0].probability)
     if prognosis.prediction is not None and prognosis.prediction.probability is not None:
         return percent(prognosis.prediction.probability)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from apps.annotation.selectors import current_mask
 from apps.cohorts.scores import Score, score_patient
 from apps.crf.models import CrfForm
-from apps.experiments.models import Experiment, PatientResult
+from apps.experiments.models import ARM_ORDER, Experiment, PatientResult
 from apps.experiments.selectors import serving_experiment
 from apps.patients.models import Patient
 from apps.predictions.models import Prediction
@@ -31,7 +31,8 @@ def prognosis_of(patient: Patient) -> Prognosis:
     experiment = serving_experiment()
     if experiment is None:
         return Prognosis(None, [], None)
-    results = list(PatientResult.objects.filter(experiment=experiment, patient=patient).order_by("arm"))
+    found = PatientResult.objects.filter(experiment=experiment, patient=patient)
+    results = sorted(found, key=lambda result: ARM_ORDER.index(result.arm))
     prediction = newest_prediction(patient, experiment) if not results else None
     return Prognosis(experiment, results, prediction)
 
@@ -51,7 +52,7 @@ def probabilities(patients: list[Patient]) -> dict[int, float]:
     predictions = Prediction.objects.filter(patient__in=patients, experiment=experiment, probability__isnull=False)
     rows = predictions.order_by("created_at").values_list("patient_id", "probability")
     found.update((patient, value) for patient, value in rows if value is not None)
-    # Sorted so that fusion, which comes first in the alphabet, is written last.
-    results = PatientResult.objects.filter(patient__in=patients, experiment=experiment).order_by("-arm")
-    found.update(results.values_list("patient_id", "probability"))
+    results = PatientResult.objects.filter(patient__in=patients, experiment=experiment)
+    for arm in reversed(ARM_ORDER):  # the first one is written last, and stays
+        found.update(results.filter(arm=arm).values_list("patient_id", "probability"))
     return found

@@ -48,8 +48,13 @@ def schedule_prediction(patient: Patient) -> Prediction | None:
     return prediction if created else None
 
 
+def engine_of(result: "inference.Prediction") -> str:
+    """Say in a few words what computed a prediction."""
+    return f"{result.engine}, {'/'.join(sorted(set(result.precision)))}"
+
+
 @transaction.atomic
-def save_prediction(*, prediction: Prediction, result: "inference.Prediction", tensor_sha256: str) -> None:
+def save_prediction(*, prediction: Prediction, result: "inference.Prediction", tensor: str) -> None:
     """Write what the model said of an image; what has been written is not written again."""
     locked = Prediction.objects.select_for_update().get(pk=prediction.pk)
     if locked.probability is not None:
@@ -59,8 +64,9 @@ def save_prediction(*, prediction: Prediction, result: "inference.Prediction", t
     locked.per_fold = list(result.per_fold)
     locked.gate_mean = result.gate_mean
     locked.missing = list(result.missing)
-    locked.tensor_sha256 = tensor_sha256
-    locked.save(update_fields=["arm", "probability", "per_fold", "gate_mean", "missing", "tensor_sha256"])
+    locked.tensor = tensor
+    locked.engine = engine_of(result)
+    locked.save(update_fields=["arm", "probability", "per_fold", "gate_mean", "missing", "tensor", "engine"])
     record(
         actor=None,
         action="predict",

@@ -1,30 +1,12 @@
 """Prediction on a worker."""
 
-import hashlib
-from functools import lru_cache
-from io import BytesIO
-from pathlib import Path
-
-import numpy as np
 from django.utils.translation import gettext as _
 
-from apps.core import store
 from apps.core.errors import Refusal
 from apps.core.jobs import JobHandle, durable_task
-from apps.crf.models import CrfForm
-from apps.crf.selectors import values_at
-from apps.experiments.services import model_folder
 from apps.predictions import services
+from apps.predictions.compute import compute
 from apps.predictions.models import Prediction
-from ml import inference
-
-
-@lru_cache(maxsize=2)
-def _load(folder: Path, digest: str) -> "inference.Model":
-    model = inference.load_model(folder)
-    if model.digest != digest:
-        raise Refusal("model_changed", _("The model's files are not those that were trained. Tell the administrator."))
-    return model
 
 
 @durable_task(queue="imaging")
@@ -33,16 +15,12 @@ def predict(job: JobHandle, *, prediction_id: int) -> None:
     prediction = Prediction.objects.select_related("experiment", "series", "patient__center").get(pk=prediction_id)
     if prediction.probability is not None:
         return
-    job.report("Loading the model", 0.1)
-    model = _load(model_folder(prediction.experiment), prediction.experiment.model_digest)
-    if prediction.series.preprocessing_version != model.card.preprocessing_version:
+    job.report("Predicting", 0.2)
+    tensor = prediction.series.tensor
+    if prediction.series.preprocessing_version != prediction.experiment.card.get("preprocessing_version"):
         raise Refusal(
             "preprocessing_differs",
-            _("The CT was preprocessed by another version than the model's images. Preprocess it again, then retry."),
+            _("The CT was preprocessed by another version than the model's images. Promote a model of this version."),
         )
-    tensor = store.get(prediction.series.tensor)
-    form = CrfForm.objects.filter(patient=prediction.patient).first()
-    clinical = values_at(form, prediction.form_version) if form else {}
-    job.report("Predicting", 0.5)
-    result = model.predict(np.load(BytesIO(tensor)), clinical)
-    services.save_prediction(prediction=prediction, result=result, tensor_sha256=hashlib.sha256(tensor).hexdigest())
+    result = compute(prediction, tensor)
+    services.save_prediction(prediction=prediction, result=result, tensor=tensor)

@@ -21,13 +21,21 @@ def run(options: argparse.Namespace) -> None:
     metrics = evaluate_run(options.run_dir)
     if options.json:
         print(json.dumps(metrics))
-        return
+    else:
+        show(metrics)
+
+
+def show(metrics: dict[str, Any]) -> None:
+    """Print figures by arm, then the tests of arms against each other."""
+    width = max(map(len, metrics["arms"]))
     for arm, figures in metrics["arms"].items():
-        print(f"{arm:8}  out of fold  {_line(figures['oof'])}\n{'':8}  test         {_line(figures['test'])}")
+        print(
+            f"{arm:{width}}  out of fold  {_line(figures['oof'])}\n{'':{width}}  test         {_line(figures['test'])}"
+        )
     for part, title in (("oof", "out of fold"), ("test", "test")):
-        test = metrics["comparison"][part]
-        if test:
-            print(f"fusion - imaging, {title}: {test['difference']:+.3f}, DeLong P = {test['p']:.3g}, n = {test['n']}")
+        for test in metrics["comparisons"][part]:
+            pair = f"{test['a']} - {test['b']}, {title}"
+            print(f"{pair}: {test['difference']:+.3f}, DeLong P = {test['p']:.3g}, n = {test['n']}")
 
 
 def _line(figures: dict[str, Any]) -> str:

@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ml.cli import evaluate, predict, preprocess, simulate, train, volume
+from ml.cli import bench_train, compare, evaluate, predict, preprocess, simulate, train, volume
 from ml.errors import MLError
 
-_COMMANDS = (simulate, preprocess, volume, train, evaluate, predict)
+_COMMANDS = (simulate, preprocess, volume, train, evaluate, compare, predict, bench_train)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -17,7 +17,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in _COMMANDS:
-        name = module.__name__.rpartition(".")[2]
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -42,6 +42,8 @@ def run(options: argparse.Namespace) -> None:
         "per_fold": list(prediction.per_fold),
         "gate_mean": prediction.gate_mean,
         "imputed": list(prediction.imputed),
+        "engine": prediction.engine,
+        "precision": list(prediction.precision),
         "missing": list(prediction.missing),
         "seconds": {"read": read - start, "preprocess": preprocessed - read, "network": prediction.seconds},
         "model": model.digest,

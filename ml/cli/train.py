@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ml.training import Event
 
-HELP = "Train and validate both models by nested cross-validation; run again to continue after an interruption."
+HELP = (
+    "Train and validate the models by nested cross-validation; run again to continue after an interruption. "
+    "On several GPUs: torchrun --nproc-per-node N -m ml train ..."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,14 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train; progress goes to stderr, the figures to stdout as JSON."""
-    from ml.training import TrainingConfig, read_config, run_cross_validation
+    """Train; progress goes to stderr, the figures to stdout as JSON.
+
+    Started by ``torchrun``, its processes share each batch, and the first one speaks for all.
+    """
+    from ml.training import TrainingConfig, distributed, read_config, run_cross_validation
 
     config = TrainingConfig.small() if options.small else TrainingConfig()
     if options.config:
         config = read_config(options.config)
-    metrics = run_cross_validation(options.manifest, options.run_dir, config, _report, device=options.device)
-    print(json.dumps(metrics, indent=1))
+    with distributed.joined(options.device) as device:
+        metrics = run_cross_validation(options.manifest, options.run_dir, config, _report, device=device)
+        if distributed.leads():
+            print(json.dumps(metrics, indent=1))
 
 
 def _report(event: "Event") -> None:
@@ -43,4 +51,5 @@ def _report(event: "Event") -> None:
     parts += [f"epoch {event.epoch}"] if event.epoch else []
     parts += [f"loss {event.loss:.4f}"] if event.loss is not None else []
     parts += [f"AUC {event.auc:.3f}"] if event.auc is not None else []
+    parts += [event.sentence] if event.sentence else []
     print("  ".join(parts), file=sys.stderr, flush=True)

@@ -12,9 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ml.errors import MLError
+from ml.inference.engine import Precision, compile_features, engine_version
+from ml.nets import DenseFeatures
 from ml.training.arms import build_net, forward, place
-from ml.training.checkpoints import Weights, load_weights
+from ml.training.checkpoints import load_weights
 from ml.training.config import Arm
+from ml.training.encoder import ClinicalEncoder
 from ml.training.files import file_sha256
 from ml.training.manifest import ClinicalValue
 from ml.training.model_card import ModelCard, WeightFile
@@ -42,6 +45,10 @@ class Prediction:
         Missing values for which the fusion arm was not used.
     seconds
         Time in the networks.
+    engine
+        What computed them, with its release: OpenVINO on the CPU, torch elsewhere.
+    precision
+        Of each fold's network. With torch it is that of the weights; CUDA may round inside convolutions (TF32).
     """
 
     probability: float
@@ -51,6 +58,8 @@ class Prediction:
     imputed: tuple[str, ...]
     missing: tuple[str, ...]
     seconds: float
+    engine: str
+    precision: tuple[Precision, ...]
 
 
 class Model:
@@ -101,8 +110,8 @@ class Model:
         Raises
         ------
         MLError
-            ``bad_image``; ``bad_clinical_value``; ``clinical_missing``: the fusion arm was asked for and lacks a value;
-            ``no_arm``: the arm was not trained.
+            ``bad_image``; ``bad_clinical_value``; ``clinical_missing``: an arm was asked for that reads the record, and
+            a value is missing; ``no_arm``: the arm was not trained.
         """
         record = clinical or {}
         absent = self.missing(record)
@@ -110,8 +119,8 @@ class Model:
         chosen = arm or self._default_arm(clinical, refused)
         if chosen not in self.arms:
             raise MLError("no_arm", f"This model has no {chosen} arm; choose another model or arm.")
-        if chosen == "fusion" and refused:
-            raise MLError("clinical_missing", f"The fusion model needs {', '.join(refused)}; complete the form.")
+        if chosen != "imaging" and refused:
+            raise MLError("clinical_missing", f"The {chosen} model needs {', '.join(refused)}; complete the form.")
         tensor = self._prepare(image)
         members = self._load(chosen)
         start = time.perf_counter()
@@ -124,14 +133,16 @@ class Model:
             per_fold=per_fold,
             arm=chosen,
             gate_mean=float(np.mean(gates)) if gates else None,
-            imputed=absent if chosen == "fusion" else (),
+            imputed=absent if chosen != "imaging" else (),
             missing=refused if chosen == "imaging" and clinical is not None else (),
             seconds=seconds,
+            engine=members[0].engine,
+            precision=tuple(member.precision for member in members),
         )
 
     def _default_arm(self, clinical: Mapping[str, ClinicalValue] | None, refused: Collection[str]) -> Arm:
         if "imaging" not in self.arms:
-            return "fusion"
+            return "fusion" if "fusion" in self.arms else "clinical"
         return "fusion" if clinical is not None and not refused and "fusion" in self.arms else "imaging"
 
     def _prepare(self, image: Image) -> Tensor:
@@ -159,14 +170,17 @@ class _Member:
     """One fold's network with its own encoder."""
 
     net: nn.Module
-    weights: Weights
+    encoder: ClinicalEncoder
+    logit_shift: float
     device: torch.device
+    engine: str
+    precision: Precision
 
     @torch.inference_mode()
     def predict(self, image: Tensor, record: Mapping[str, ClinicalValue]) -> tuple[float, float | None]:
-        clinical = torch.from_numpy(self.weights.encoder.transform([record])).to(self.device)
+        clinical = torch.from_numpy(self.encoder.transform([record])).to(self.device)
         logits, gate = forward(self.net, image, clinical)
-        probability = float(torch.sigmoid(logits.double() - self.weights.logit_shift))
+        probability = float(torch.sigmoid(logits.double() - self.logit_shift))
         return probability, None if gate is None else float(gate.mean())
 
 
@@ -174,7 +188,17 @@ def _member(run_dir: Path, file: WeightFile, device: torch.device) -> _Member:
     weights = load_weights(run_dir / file.path, file.sha256)
     net = build_net(weights.arm, weights.config, weights.encoder.width)
     net.load_state_dict(weights.state)
-    return _Member(place(net, device).eval(), weights, device)
+    net = place(net, device).eval()
+    features = getattr(net, "features", None)
+    if device.type != "cpu" or not isinstance(features, DenseFeatures):
+        return _Member(net, weights.encoder, weights.logit_shift, device, f"torch {torch.__version__}", "f32")
+    clinical = torch.zeros(1, weights.encoder.width)
+
+    def logit(image: Tensor) -> Tensor:
+        return forward(net, image, clinical)[0] - weights.logit_shift
+
+    precision = compile_features(features, weights.config.image_shape, logit)
+    return _Member(net, weights.encoder, weights.logit_shift, device, engine_version(), precision)
 
 
 def load_model(run_dir: Path | str, device: str = "cpu") -> Model:

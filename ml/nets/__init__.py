@@ -1,4 +1,4 @@
-"""The networks: a 3-D DenseNet-121 for the image alone, and the same backbone joined with the clinical record."""
+"""The networks: of the image alone (3-D DenseNet-121), of the clinical record alone, and of both joined."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ from ml.lazy import lazy
 from ml.nets.shape import DENSENET121_BLOCKS, minimum_side
 
 if TYPE_CHECKING:
+    from ml.nets.clinical import ClinicalNet
     from ml.nets.features import DenseFeatures
     from ml.nets.fusion import FusionNet, FusionOutput
     from ml.nets.gmu import GatedMultimodalUnit
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DENSENET121_BLOCKS",
+    "ClinicalNet",
     "DenseFeatures",
     "FusionNet",
     "FusionOutput",
@@ -24,6 +26,7 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
+        "ClinicalNet": "clinical",
         "DenseFeatures": "features",
         "FusionNet": "fusion",
         "FusionOutput": "fusion",

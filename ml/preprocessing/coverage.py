@@ -41,7 +41,7 @@ def coverage_findings(volume: Volume, prepared: Preprocessed) -> tuple[Finding, 
     cut phantoms and on a real head it is true to 10 mm.
     """
     pixel_cm2 = volume.pixel_spacing[0] * volume.pixel_spacing[1] / 100
-    areas = np.count_nonzero(prepared.brain_mask, axis=(1, 2)) * pixel_cm2
+    areas = np.array([np.count_nonzero(plane) for plane in prepared.brain_mask]) * pixel_cm2
     heights = volume.offsets
     found = []
     if areas[-1] > CUT_CM2:

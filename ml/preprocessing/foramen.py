@@ -12,15 +12,15 @@ The limits on the ring's area leave wide room around the adult foramen, whose ar
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from itertools import dropwhile
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.preprocessing.grids import Floats, Mask
-
-_T = TypeVar("_T", bound=np.generic)
+from ml.preprocessing.grids import Mask
+from ml.preprocessing.parts import parts_of
 
 PASSAGE_MM = (
     4.5  # half the width that a passage must have to be followed: nerves and vessels leave through smaller ones
@@ -65,19 +65,17 @@ class Ring:
         return above
 
 
-def find_foramen(bone: Mask, depth: Floats, core: Mask, step: float, lowest: int) -> Ring | None:
+def find_foramen(bone: Mask, wide: Mask, core: Mask, step: float) -> Ring | None:
     """Find the foramen magnum on a cubic grid.
 
     Parameters
     ----------
     bone, core
         Skull; the deep middle of the brain.
-    depth
-        Distance (mm) of every cell of the cavity to its wall.
+    wide
+        Where the cavity's wall is at least ``PASSAGE_MM`` away.
     step
         Edge of a cell, mm.
-    lowest
-        First section that was scanned; below lie copies of it.
 
     Returns
     -------
@@ -85,9 +83,9 @@ def find_foramen(bone: Mask, depth: Floats, core: Mask, step: float, lowest: int
         None where the scan ends above the foramen.
     """
     rows, columns = _around(core, round(AROUND_MM / step))
-    near_bone, near_depth = bone[:, rows, columns], depth[:, rows, columns]
+    near_bone, near_wide = bone[:, rows, columns], wide[:, rows, columns]
     middle = tuple(round(float(c)) for c in ndimage.center_of_mass(core[:, rows, columns]))
-    found = [_knee(_rings_down(near_bone, near_depth, middle, step, lowest, slopes), step) for slopes in SLOPES]
+    found = [_knee(_rings_down(near_bone, near_wide, middle, step, slopes), step) for slopes in SLOPES]
     rings = [_moved(ring, rows.start, columns.start) for ring in found if ring is not None]
     closed = [ring for ring in rings if ring.closure >= GOOD_CLOSURE]
     # An oblique section is closed only once all of it has passed the opening: the straightest one lies highest.
@@ -110,18 +108,21 @@ def _moved(ring: Ring, rows: int, columns: int) -> Ring:
 
 
 def _rings_down(
-    bone: Mask, depth: Floats, middle: tuple[int, ...], step: float, lowest: int, slopes: tuple[float, float]
+    bone: Mask, wide: Mask, middle: tuple[int, ...], step: float, slopes: tuple[float, float]
 ) -> list[Ring]:
     """Measure the bone around the neural axis in parallel sections of one inclination, from the top down."""
-    sections = _Sections.below(middle, depth.shape, slopes)
-    bone_sections = sections.take(bone)
+    sections = _Sections.below(middle, wide.shape, slopes)
+    largest = MAX_RING_CM2 * 100 / step**2
     rings = []
-    for z, (y, x) in _path_down(sections.take(depth), middle):
-        lift = slopes[0] * (y - middle[1]) + slopes[1] * (x - middle[2])
-        if z + lift < lowest:
+    # Above the foramen are the sections where the cavity, or another branch of it, is wider than any foramen: a way out
+    # through the floor of a temporal fossa, open between thick slices, has the posterior fossa beside it.
+    path = list(dropwhile(lambda section: section.widest > largest, _path_down(sections.take(wide), middle)))
+    for section, area, closure in zip(path, *_cast_rays(bone, sections, path, step), strict=True):
+        lift = slopes[0] * (section.y - middle[1]) + slopes[1] * (section.x - middle[2])
+        z = section.number - sections.under + lift
+        if z < 0:
             break
-        area, closure = _cast_rays(bone_sections[z], y, x, step)
-        rings.append(Ring((z + lift, y, x), slopes, area, closure))
+        rings.append(Ring((z, section.y, section.x), slopes, area, closure))
     return rings
 
 
@@ -140,66 +141,101 @@ def _knee(rings: list[Ring], step: float) -> Ring | None:
 
 @dataclass(frozen=True, eq=False)
 class _Sections:
-    """Inclined sections of an array, as a shift of every column of cells; only those up to the middle of the brain."""
+    """Inclined sections of an array, as a shift of every column of cells; only those up to the middle of the brain.
 
-    index: NDArray[np.intp]
+    Attributes
+    ----------
+    rise
+        (y, x) cells by which the sections lie higher than at the middle.
+    under
+        How many sections begin below the array; what they meet there is a copy of its lowest plane.
+    count
+        Number of sections.
+    """
+
+    rise: NDArray[np.intp]
+    under: int
+    count: int
 
     @classmethod
     def below(cls, middle: tuple[int, ...], shape: tuple[int, ...], slopes: tuple[float, float]) -> _Sections:
         y, x = np.ogrid[: shape[1], : shape[2]]
         rise = np.rint(slopes[0] * (y - middle[1]) + slopes[1] * (x - middle[2])).astype(np.intp)
-        z = np.arange(middle[0] + 1)[:, None, None]
-        return cls(np.clip(z + rise[None], 0, shape[0] - 1))
+        under = int(rise.max())
+        return cls(rise, under, middle[0] + 1 + under)
 
-    def take(self, array: NDArray[_T]) -> NDArray[_T]:
-        return np.take_along_axis(array, self.index, axis=0)
+    def take(self, array: Mask) -> Mask:
+        """The sections (section, y, x) of a (z, y, x) array."""
+        low, high = self.under - int(self.rise.min()), int(self.rise.max())
+        held = np.pad(array[: self.count - self.under + high], ((low, high), (0, 0), (0, 0)), mode="edge")
+        taken = np.empty((self.count, *self.rise.shape), dtype=np.bool_)
+        for rise in np.unique(self.rise):
+            # The slopes rise along one axis only: equal shifts are blocks of whole rows or columns.
+            y, x = np.nonzero(self.rise == rise)
+            block = np.s_[:, y[0] : y[-1] + 1, x[0] : x[-1] + 1]
+            first = low - self.under + rise
+            taken[block] = held[first : first + self.count][block]
+        return taken
 
 
-def _path_down(depth: Floats, middle: tuple[int, ...]) -> list[tuple[int, tuple[float, float]]]:
+class _Opening(NamedTuple):
+    """The cavity in one section: the section's number, the center, the cells of the widest branch there."""
+
+    number: int
+    y: float
+    x: float
+    widest: int
+
+
+def _path_down(wide: Mask, middle: tuple[int, ...]) -> list[_Opening]:
     """Centers of the cavity's sections, from the middle of the brain down to where its deepest branch ends."""
-    wide = depth >= PASSAGE_MM
-    start = middle[0]
-    labels, _ = ndimage.label(wide[start])
-    current = labels == labels[middle[1], middle[2]] if wide[start, middle[1], middle[2]] else labels > 0
-    if not current.any():
+    parts = parts_of(wide, planar=True)
+    if not len(parts.sizes):
         return []
-    reached = [current]
-    for z in range(start - 1, -1, -1):
-        labels, _ = ndimage.label(wide[z])
-        hit = np.unique(labels[reached[-1]])
-        current = np.isin(labels, hit[hit > 0])
-        if not current.any():
-            break
-        reached.append(current)
-    return _deepest_branch(reached, start)
-
-
-def _deepest_branch(reached: list[Mask], start: int) -> list[tuple[int, tuple[float, float]]]:
-    """Trace the cavity upward from its lowest section, so that blind ends (temporal fossae) are left out."""
-    labels, _ = ndimage.label(reached[-1])
-    branch = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
+    plane = np.empty(len(parts.sizes), dtype=np.intp)
+    plane[parts.part] = parts.starts // ((wide.shape[1] + 1) * (wide.shape[2] + 1))
+    start = int(parts.at(len(wide) - 1, middle[1], middle[2]))
+    top = {start} if start >= 0 else set(np.flatnonzero(plane == len(wide) - 1).tolist())
+    below: dict[int, list[int]] = {}
+    above: dict[int, list[int]] = {}
+    for upper, lower in parts.planes_below():
+        below.setdefault(upper, []).append(lower)
+        above.setdefault(lower, []).append(upper)
+    reached = [top]
+    while reached[-1]:
+        reached.append({lower for upper in reached[-1] for lower in below.get(upper, ())})
+    branches = _deepest_branch(reached[:-1], above, parts.sizes)
+    rows, columns = parts.moments()
     path = []
-    for below in range(len(reached) - 1, -1, -1):
-        if below < len(reached) - 1:
-            labels, _ = ndimage.label(reached[below])
-            hit = np.unique(labels[branch])
-            branch = np.isin(labels, hit[hit > 0])
-        y, x = ndimage.center_of_mass(branch)
-        path.append((start - below, (float(y), float(x))))
-    return path[::-1]
+    for z, branch, level in zip(range(len(wide) - 1, -1, -1), branches, reached, strict=False):
+        cells = parts.sizes[branch].sum()
+        widest = max(int(cells), *parts.sizes[sorted(level)].tolist())
+        path.append(_Opening(z, float(rows[branch].sum() / cells), float(columns[branch].sum() / cells), widest))
+    return path
 
 
-def _cast_rays(bone: Mask, y: float, x: float, step: float) -> tuple[float, float]:
-    """Area (cm2) within the first bone met by rays from a point, and the share of the rays that meet bone."""
+def _deepest_branch(reached: list[set[int]], above: dict[int, list[int]], sizes: NDArray[np.intp]) -> list[list[int]]:
+    """Trace the cavity upward from its lowest section, so that blind ends (temporal fossae) are left out."""
+    if not reached:
+        return []
+    branches = [{max(sorted(reached[-1]), key=lambda part: sizes[part])}]
+    for level in reversed(reached[:-1]):
+        branches.append(level & {upper for lower in branches[-1] for upper in above.get(lower, ())})
+    return [sorted(branch) for branch in reversed(branches)]
+
+
+def _cast_rays(bone: Mask, sections: _Sections, path: list[_Opening], step: float) -> tuple[list[float], list[float]]:
+    """Area (cm2) within the first bone met by rays from each opening, and the share of the rays that meet bone."""
     angle = np.linspace(0, 2 * np.pi, RAYS, endpoint=False)[:, None]
-    radius = np.arange(1.0, RAY_MM / step + 0.25, 0.5)[None, :]
-    rows = np.clip(np.rint(y + radius * np.sin(angle)), 0, bone.shape[0] - 1).astype(np.intp)
-    columns = np.clip(np.rint(x + radius * np.cos(angle)), 0, bone.shape[1] - 1).astype(np.intp)
-    hits = bone[rows, columns]
-    met = hits.any(axis=1)
-    if not met.any():
-        return float("inf"), 0.0
-    length = radius[0][hits.argmax(axis=1)] * step
-    # A gap in the ring is given the mean length of the rays that meet bone.
-    area = np.pi * float(np.mean(length[met] ** 2)) / 100
-    return area, float(met.mean())
+    radius = np.arange(1.0, RAY_MM / step + 0.25, 0.5)
+    number, y, x, _ = np.array(path).reshape(-1, 4).T[:, :, None, None]
+    rows = np.clip(np.rint(y + radius * np.sin(angle)).astype(np.intp), 0, bone.shape[1] - 1)
+    columns = np.clip(np.rint(x + radius * np.cos(angle)).astype(np.intp), 0, bone.shape[2] - 1)
+    height = number.astype(np.intp) - sections.under + sections.rise[rows, columns]
+    hits = bone[np.clip(height, 0, len(bone) - 1), rows, columns]
+    met = hits.any(axis=2)
+    squares = np.where(met, (radius[hits.argmax(axis=2)] * step) ** 2, 0).sum(axis=1)
+    count = np.count_nonzero(met, axis=1)
+    # A gap in the ring is given the mean square of the rays that meet bone.
+    area = np.where(count > 0, np.pi * squares / np.maximum(count, 1) / 100, np.inf)
+    return area.tolist(), (count / RAYS).tolist()

@@ -68,34 +68,35 @@ def box_factor(spacing: float, wanted: float) -> int:
     return max(1, int(np.floor(wanted / spacing + 0.05)))
 
 
-def reduce_plane(array: Floats, stack: Stack, wanted: float) -> tuple[Floats, Stack]:
-    """Average voxels within each slice to about ``wanted`` mm: the low-pass filter that a coarser grid needs.
+def reduce_block(plane: Floats, factors: tuple[int, int], operation: np.ufunc) -> Floats:
+    """Join blocks of a slice's (fy, fx) pixels by an operation such as ``np.add``.
 
-    Rows and columns left over at the far edges are dropped (less than one coarse voxel of air).
+    Rows and columns left over at the far edges are dropped (less than one block, of air).
     """
-    fy, fx = (box_factor(s, wanted) for s in stack.spacing)
-    z, y, x = array.shape
-    cut = array[:, : y // fy * fy, : x // fx * fx]
-    mean = cut.reshape(z, y // fy, fy, x // fx, fx).mean(axis=(2, 4), dtype=np.float32)
-    dv, du = stack.spacing
-    return mean, Stack(stack.offsets, stack.u0 + (fx - 1) / 2 * du, stack.v0 + (fy - 1) / 2 * dv, (dv * fy, du * fx))
+    for axis, factor in enumerate(factors):
+        rows = np.moveaxis(plane, axis, 0)
+        rows = rows[: len(rows) // factor * factor]
+        joined = rows[::factor].copy()
+        for first in range(1, factor):
+            operation(joined, rows[first::factor], out=joined)
+        plane = np.moveaxis(joined, 0, axis)
+    return plane
 
 
-def reduce_slices(array: Floats, stack: Stack, wanted: float) -> tuple[Floats, Stack]:
-    """Average neighboring slices that lie within ``wanted`` mm: thin slices, a doubled slice between two blocks."""
-    bins = np.zeros(len(stack.offsets), dtype=np.intp)
-    start = stack.offsets[0]
-    for i in range(1, len(bins)):
-        new = stack.offsets[i] - start >= wanted * 0.95
-        start = stack.offsets[i] if new else start
-        bins[i] = bins[i - 1] + int(new)
-    if bins[-1] + 1 == len(bins):
-        return array, stack
-    first = np.searchsorted(bins, np.arange(bins[-1] + 1))
-    count = np.diff(np.append(first, len(bins)))
-    mean = (np.add.reduceat(array, first, axis=0) / count[:, None, None]).astype(np.float32)
-    offsets, u0, v0 = (np.add.reduceat(a, first) / count for a in (stack.offsets, stack.u0, stack.v0))
-    return mean, Stack(offsets, u0, v0, stack.spacing)
+def reduced(stack: Stack, groups: list[slice], factors: tuple[int, int]) -> Stack:
+    """The geometry of blocks of (fy, fx) pixels in groups of slices."""
+    offsets, u0, v0 = (np.array([a[group].mean() for group in groups]) for a in (stack.offsets, stack.u0, stack.v0))
+    (fy, fx), (dv, du) = factors, stack.spacing
+    return Stack(offsets, u0 + (fx - 1) / 2 * du, v0 + (fy - 1) / 2 * dv, (dv * fy, du * fx))
+
+
+def thin_groups(offsets: NDArray[np.float64], wanted: float) -> list[slice]:
+    """Neighboring slices that lie within ``wanted`` mm: thin slices, a doubled slice between two blocks."""
+    first = [0]
+    for i in range(1, len(offsets)):
+        if offsets[i] - offsets[first[-1]] >= wanted * 0.95:
+            first.append(i)
+    return [slice(a, b) for a, b in zip(first, [*first[1:], len(offsets)], strict=True)]
 
 
 def crop(stack: Stack, box: tuple[slice, slice, slice]) -> Stack:
@@ -105,7 +106,7 @@ def crop(stack: Stack, box: tuple[slice, slice, slice]) -> Stack:
     return Stack(stack.offsets[z], stack.u0[z] + x.start * du, stack.v0[z] + y.start * dv, stack.spacing)
 
 
-def sample(arrays: Floats, indices: Coordinates, outside: float = 0.0) -> Floats:
+def sample(arrays: Floats, indices: Coordinates) -> Floats:
     """Linear interpolation at fractional indices.
 
     torch's ``grid_sample`` does it several times faster than ``scipy.ndimage.map_coordinates``.
@@ -115,9 +116,7 @@ def sample(arrays: Floats, indices: Coordinates, outside: float = 0.0) -> Floats
     arrays
         (channel, z, y, x).
     indices
-        Broadcastable z, y, x.
-    outside
-        The value around the arrays; z, too, must be held within them by the caller where that is wanted.
+        Broadcastable z, y, x; around the arrays lie zeros.
 
     Returns
     -------
@@ -128,10 +127,10 @@ def sample(arrays: Floats, indices: Coordinates, outside: float = 0.0) -> Floats
     grid = torch.empty((1, *shape, 3), dtype=torch.float32)
     for last, (index, size) in enumerate(zip(reversed(indices), reversed(arrays.shape), strict=False)):
         grid[0, ..., last] = torch.from_numpy(index) * (2.0 / max(size - 1, 1)) - 1.0
-    source = torch.from_numpy(arrays - np.float32(outside))[None]
+    source = torch.from_numpy(np.ascontiguousarray(arrays))[None]
     with torch.no_grad():
         values = torch.nn.functional.grid_sample(source, grid, padding_mode="zeros", align_corners=True)
-    result: Floats = values[0].numpy() + np.float32(outside)
+    result: Floats = values[0].numpy()
     return result
 
 
@@ -156,22 +155,6 @@ class Isotropic:
     def axis(self, number: int) -> NDArray[np.float64]:
         """Positions (mm) of the cell centers along axis 0 (n), 1 (v) or 2 (u)."""
         return self.start[number] + self.step * np.arange(self.shape[number], dtype=np.float64)
-
-    def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Open grids of n, v, u."""
-        return self.axis(0)[:, None, None], self.axis(1)[None, :, None], self.axis(2)[None, None, :]
-
-
-def isotropic_around(stack: Stack, shape: tuple[int, ...], step: float, pad: float) -> Isotropic:
-    """The cubic grid that covers a stack, with ``pad`` mm more along the normal at either end."""
-    low = (stack.offsets[0] - pad, float(stack.v0.min()), float(stack.u0.min()))
-    high = (
-        stack.offsets[-1] + pad,
-        float(stack.v0.max()) + (shape[1] - 1) * stack.spacing[0],
-        float(stack.u0.max()) + (shape[2] - 1) * stack.spacing[1],
-    )
-    z, y, x = (int(np.ceil((b - a) / step)) + 1 for a, b in zip(low, high, strict=True))
-    return Isotropic(low, step, (z, y, x))
 
 
 def interpolate_axis(array: Floats, axis: int, positions: NDArray[np.floating]) -> Floats:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+from numpy.typing import NDArray
 
-from ml.preprocessing.grids import Floats, Isotropic, Mask, Stack, box_factor, interpolate_axis, sample
+from ml.preprocessing.grids import Floats, Isotropic, Mask, Stack, interpolate_axis
+from ml.preprocessing.morphology import erode
+from ml.preprocessing.parts import parts_of
 
 LEAST_HU = -15.0  # of a 3 x 3 mean: below fluid, above fat
 MOST_HU = 140.0  # of a voxel: above fresh blood with noise, below one that is an eighth part skull
+RIM_HU = 200.0  # of a voxel of the rim: brain and bone share it, and more of it is brain
+RIM_MM = 1.0  # how wide a rim is added to the mask; the image is made without it
 SEED = 0.3  # of the coarse mask between two of its levels: a cap within a single thick slice stays in
 REACH_MM = 4.0  # how far the coarse mask may end short of the bone
 SMALLEST_PIECE_MM2 = 30.0  # smaller islands within a slice are sinuses and canals of the skull base
 DEEP_CELLS = 3  # this far inside the coarse mask nothing is taken for skull any more (calcified plexus, clips)
 
 
-def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> Mask:
+def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> tuple[Mask, Mask]:
     """Bring a coarse mask to the voxels of the volume.
 
     Parameters
@@ -31,71 +35,76 @@ def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> Mask:
 
     Returns
     -------
-    ndarray
-        bool, the shape of ``hu``; one connected part.
+    tuple of ndarray
+        Two of bool and the shape of ``hu``: the brain, one connected part; and the brain without the rim of voxels that
+        hold some bone, which would look like blood in the image.
     """
-    fields = np.stack([brain, ndimage.binary_erosion(brain, iterations=DEEP_CELLS)]).astype(np.float32)
-    factors = tuple(box_factor(s, grid.step) for s in stack.spacing)
-    near, deep = _on_slices(fields, grid, hu.shape, stack, factors)
-    mask = np.zeros(hu.shape, dtype=np.bool_)
-    for z in np.flatnonzero((near >= SEED).any(axis=(1, 2))):
-        _refine_slice(mask[z], near[z], deep[z], hu[z], factors, stack.spacing)
-    return _largest(mask)
+    mask, clean = np.zeros((2, *hu.shape), dtype=np.bool_)
+    # One field for two: 0..1 across the edge of the coarse mask, 1..2 across the edge of what lies deep in it.
+    field = brain.astype(np.float32) + erode(brain, DEEP_CELLS)
+    levels = interpolate_axis(field, 0, (stack.offsets - grid.start[0]) / grid.step)
+    rows, columns = (_pixels(field, axis, grid, stack, hu.shape[axis]) for axis in (1, 2))
+    for z in np.flatnonzero((levels >= SEED).any(axis=(1, 2))):
+        weight = levels[z]
+        # Along the rows first, while there are few of them.
+        for axis, span, first in ((1, columns[z], stack.u0[z]), (0, rows[z], stack.v0[z])):
+            places = first + np.arange(*span) * stack.spacing[axis]
+            weight = interpolate_axis(weight, axis, (places - grid.start[axis + 1]) / grid.step)
+        box = np.s_[z, slice(*rows[z]), slice(*columns[z])]
+        mask[box], clean[box] = _refine_slice(weight, hu[box], stack.spacing)
+    near = np.s_[:, rows[:, 0].min() : rows[:, 1].max(), columns[:, 0].min() : columns[:, 1].max()]
+    mask[near] = _without_islands(mask[near], stack.spacing)
+    clean[near] &= mask[near]
+    return mask, clean
 
 
-def _on_slices(
-    fields: Floats, grid: Isotropic, shape: tuple[int, ...], stack: Stack, factors: tuple[int, ...]
-) -> Floats:
-    """Interpolate fields of the cubic grid at the slices' own places, at every few pixels."""
-    rows, columns = (-(-shape[axis + 1] // factors[axis]) for axis in (0, 1))
-    first_v, first_u = ((f - 1) / 2 * s for f, s in zip(factors, stack.spacing, strict=True))
-    v = stack.v0[:, None, None] + first_v + (np.arange(rows) * factors[0] * stack.spacing[0])[None, :, None]
-    u = stack.u0[:, None, None] + first_u + (np.arange(columns) * factors[1] * stack.spacing[1])[None, None, :]
-    n = stack.offsets[:, None, None]
-    z, y, x = ((a - s) / grid.step for a, s in zip((n, v, u), grid.start, strict=True))
-    return sample(fields, (z.astype(np.float32), y.astype(np.float32), x.astype(np.float32)))
+def _pixels(field: Floats, axis: int, grid: Isotropic, stack: Stack, size: int) -> NDArray[np.intp]:
+    """First and last row (or column) of each slice, (z, 2), that the coarse mask can reach."""
+    cells = np.flatnonzero(field.any(axis=tuple(a for a in range(3) if a != axis)))
+    first, spacing = (stack.v0, stack.u0)[axis - 1], stack.spacing[axis - 1]
+    margin = REACH_MM + grid.step + 2 * spacing
+    ends = grid.axis(axis)[cells[[0, -1]]] + (-margin, margin)
+    pixels = np.rint((ends[None] - first[:, None]) / spacing)
+    return np.clip(pixels, 0, size).astype(np.intp)
 
 
-def _refine_slice(
-    out: Mask, near: Floats, deep: Floats, hu: Floats, factors: tuple[int, ...], spacing: tuple[float, float]
-) -> None:
-    """Fill one slice's mask: the coarse mask without its bone, grown within soft tissue as far as the bone."""
-    reach = round(REACH_MM / spacing[0])
-    box = tuple(_span(np.any(near > 0, axis=1 - axis), factors[axis], reach + 2, hu.shape[axis]) for axis in (0, 1))
-    weight, inner = (_upsample(field, box, factors) for field in (near, deep))
-    pixels = hu[box]
-    mean = ndimage.uniform_filter(pixels, 3, mode="nearest")
-    soft = (mean > LEAST_HU) & (pixels < MOST_HU)
-    seed = (weight >= SEED) & soft
-    grown = ndimage.binary_dilation(seed, iterations=reach, mask=soft) if reach else seed
-    out[box] = _without_islands(grown | (inner >= 0.5), SMALLEST_PIECE_MM2 / (spacing[0] * spacing[1]))
+def _refine_slice(weight: Floats, hu: Floats, spacing: tuple[float, float]) -> tuple[Mask, Mask]:
+    """One slice's two masks: the coarse mask without its bone, grown within soft tissue as far as the bone."""
+    rim = (_sum_of_neighbors(hu) > 9 * LEAST_HU) & (hu < RIM_HU)
+    soft = rim & (hu < MOST_HU)
+    grown = (weight >= SEED) & soft
+    grown = _grow(weight >= SEED, soft, round(REACH_MM / spacing[0]))
+    rimmed = _grow(grown, rim, round(RIM_MM / spacing[0]))
+    deep = weight >= 1.5
+    return rimmed | deep, grown | deep
 
 
-def _without_islands(mask: Mask, smallest: float) -> Mask:
-    labels, _ = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    kept: Mask = (sizes >= smallest)[labels]
-    return kept
+def _grow(mask: Mask, allowed: Mask, rounds: int) -> Mask:
+    """Grow within what is allowed, in each round by the pixels that share an edge with the mask."""
+    width = mask.shape[1] + 1
+    # An empty column parts the rows: then every step is one operation on flat arrays.
+    within, grown = (np.pad(each, ((0, 0), (0, 1))).ravel() for each in (allowed, mask & allowed))
+    for _ in range(rounds):
+        before = grown.copy()
+        for step in (1, width):
+            grown[step:] |= before[:-step]
+            grown[:-step] |= before[step:]
+        grown &= within
+    return grown.reshape(-1, width)[:, :-1]
 
 
-def _span(occupied: Mask, factor: int, margin: int, size: int) -> slice:
-    """The pixels that a run of coarse cells covers, with a margin."""
-    cells = np.flatnonzero(occupied)
-    return slice(max(0, int(cells[0]) * factor - margin), min(size, (int(cells[-1]) + 1) * factor + margin))
+def _without_islands(mask: Mask, spacing: tuple[float, float]) -> Mask:
+    """The largest part of what is left when small pieces of each slice are taken out."""
+    pieces = parts_of(mask, planar=True)
+    large = pieces.sizes >= SMALLEST_PIECE_MM2 / (spacing[0] * spacing[1])
+    return pieces.joined(large).largest()
 
 
-def _upsample(field: Floats, box: tuple[slice, ...], factors: tuple[int, ...]) -> Floats:
-    """Linear interpolation of a coarse slice at the pixels of ``box``."""
-    for axis in (0, 1):
-        pixels = np.arange(box[axis].start, box[axis].stop)
-        field = interpolate_axis(field, axis, (pixels - (factors[axis] - 1) / 2) / factors[axis])
-    return field
-
-
-def _largest(mask: Mask) -> Mask:
-    labels, count = ndimage.label(mask)
-    if count <= 1:
-        return mask
-    largest: Mask = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
-    return largest
+def _sum_of_neighbors(hu: Floats) -> Floats:
+    """Sums over 3 x 3 pixels, of which those at the ends count twice."""
+    padded = np.pad(hu, 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1]
+    rows += padded[2:]
+    summed = rows[:, :-2] + rows[:, 1:-1]
+    summed += rows[:, 2:]
+    return summed

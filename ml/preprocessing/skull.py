@@ -14,16 +14,30 @@ from scipy import ndimage
 
 from ml.preprocessing.errors import NOT_A_HEAD, PreprocessingError
 from ml.preprocessing.foramen import PASSAGE_MM, Ring, find_foramen
-from ml.preprocessing.grids import Floats, Isotropic, Mask, Stack, box_factor, isotropic_around, reduce_plane, sample
+from ml.preprocessing.grids import (
+    Floats,
+    Isotropic,
+    Mask,
+    Stack,
+    box_factor,
+    crop,
+    interpolate_axis,
+    reduce_block,
+    reduced,
+    thin_groups,
+)
+from ml.preprocessing.morphology import dilate, dilate_cube, fill_holes, squared_distance
+from ml.preprocessing.parts import parts_of
 
 STEP_MM = 2.0
-PAD_MM = 20.0  # copies of the end slices, so that a scan that ends within the brain does not look closed there
+LOOK = 8  # pixels between those that are looked at to find the head
 CLIP_HU = (-300.0, 400.0)
 BONE_HU = 120.0  # of a 2 mm cell: above fresh blood (to about 95 HU), below a cell one third full of bone
 DENSE_HU = 200.0  # of any voxel in it, makes a cell bone: thin plates (orbital roof) would vanish in a mean
 TISSUE_HU = -20.0  # of a 2 mm cell: below CSF and old infarcts, above fat
 SMALL_BONE_ML = 3.0  # calcifications, clips: not part of the skull
 CORE_MM = 16.0  # no soft part of the head outside the skull is this deep
+END_CELLS = 3  # from the ends of the scan and the foramen, where no bone is due
 VAULT_ROUNDS = 4  # how often the brain is grown in the vault, which has no openings: thin caps under the vertex
 
 
@@ -64,70 +78,107 @@ def find_cavity(hu: Floats, stack: Stack) -> Cavity:
     PreprocessingError
         ``not_a_head`` where no deep soft-tissue cavity exists.
     """
-    plane, plane_stack = reduce_plane(np.clip(hu, *CLIP_HU), stack, STEP_MM)
-    grid = isotropic_around(plane_stack, plane.shape, STEP_MM, PAD_MM)
-    plane[_block_maximum(hu, stack) > DENSE_HU] = CLIP_HU[1]
-    cells = sample(plane[None], plane_stack.indices(*grid.points()), outside=CLIP_HU[0])[0]
+    planes, coarse = _reduce(hu, stack)
+    grid = _grid_around(planes > TISSUE_HU, coarse)
+    cells = _to_grid(planes, coarse, grid)
     bone = _large_parts(cells > BONE_HU, SMALL_BONE_ML)
     cavity = (cells > TISSUE_HU) & ~bone
-    depth = (ndimage.distance_transform_edt(cavity) * STEP_MM).astype(np.float32)
-    core = _core(depth)
-    pad = round(PAD_MM / STEP_MM)
-    ring = find_foramen(bone, depth, core, STEP_MM, pad)
+    # Beyond the ends of the scan the depth is that of its end slices: a brain that is cut there is not closed there.
+    squares = squared_distance(cavity, round((CORE_MM / STEP_MM) ** 2), (1, 1, 1))
+    core = _core(squares)
+    wide = squares >= int(np.ceil((PASSAGE_MM / STEP_MM) ** 2))
+    ring = find_foramen(bone, wide, core, STEP_MM)
     above = np.ones_like(bone) if ring is None else ring.above(bone.shape)
-    brain = _grow(core, depth, cavity & above)
-    return Cavity(brain, grid, ring, _enclosure(brain, bone, above, pad))
+    brain = _grow(core, wide, cavity & above)
+    return Cavity(brain, grid, ring, _enclosure(brain, bone, above))
 
 
-def _block_maximum(hu: Floats, stack: Stack) -> Floats:
-    """The largest voxel of each block that `reduce_plane` averages."""
-    fy, fx = (box_factor(s, STEP_MM) for s in stack.spacing)
-    z, y, x = hu.shape
-    blocks = hu[:, : y // fy * fy, : x // fx * fx].reshape(z, y // fy, fy, x // fx, fx)
-    largest: Floats = blocks.max(axis=(2, 4))
-    return largest
+def _reduce(hu: Floats, stack: Stack) -> tuple[Floats, Stack]:
+    """Means over about 2 x 2 mm of each slice, and over thin slices: the low-pass filter that a coarser grid needs."""
+    box = (slice(0, len(hu)), _occupied(hu, 1), _occupied(hu, 2))
+    hu, stack = hu[box], crop(stack, box)
+    factors = (box_factor(stack.spacing[0], STEP_MM), box_factor(stack.spacing[1], STEP_MM))
+    groups = thin_groups(stack.offsets, STEP_MM)
+    planes = np.empty((len(groups), hu.shape[1] // factors[0], hu.shape[2] // factors[1]), dtype=np.float32)
+    for plane, group in zip(planes, groups, strict=True):
+        plane[:] = sum(reduce_block(np.clip(each, *CLIP_HU), factors, np.add) for each in hu[group])
+        plane /= factors[0] * factors[1] * (group.stop - group.start)
+        for each in hu[group]:
+            plane[reduce_block(each, factors, np.maximum) > DENSE_HU] = CLIP_HU[1]
+    return planes, reduced(stack, groups, factors)
+
+
+def _occupied(hu: Floats, axis: int) -> slice:
+    """The rows (axis 1) or columns that are not all air, seen at every few pixels."""
+    seen = (hu[:, ::LOOK, ::LOOK] > TISSUE_HU).any(axis=(0, 3 - axis))
+    found = np.flatnonzero(seen)
+    if not len(found):
+        raise PreprocessingError("not_a_head", NOT_A_HEAD)
+    return slice(max(0, (int(found[0]) - 2) * LOOK), min(hu.shape[axis], (int(found[-1]) + 3) * LOOK))
+
+
+def _grid_around(tissue: Mask, stack: Stack) -> Isotropic:
+    """The cubic grid that covers what is no air, from the first slice to the last."""
+    low, high = [float(stack.offsets[0])], [float(stack.offsets[-1])]
+    for axis, (first, spacing) in enumerate(zip((stack.v0, stack.u0), stack.spacing, strict=True)):
+        z, index = np.nonzero(tissue.any(axis=2 - axis))
+        if not len(z):
+            raise PreprocessingError("not_a_head", NOT_A_HEAD)
+        places = first[z] + index * spacing
+        low.append(float(places.min()) - STEP_MM)
+        high.append(float(places.max()) + STEP_MM)
+    cells = [int(np.ceil((b - a) / STEP_MM)) + 1 for a, b in zip(low, high, strict=True)]
+    return Isotropic((low[0], low[1], low[2]), STEP_MM, (cells[0], cells[1], cells[2]))
+
+
+def _to_grid(planes: Floats, stack: Stack, grid: Isotropic) -> Floats:
+    """Linear interpolation, within each slice and then between slices; beyond the end slices, their copies."""
+    level = np.empty((len(planes), *grid.shape[1:]), dtype=np.float32)
+    for z, plane in enumerate(planes):
+        for axis, first in enumerate((stack.v0[z], stack.u0[z])):
+            positions = (grid.axis(axis + 1) - first) / stack.spacing[axis]
+            plane = interpolate_axis(plane, axis, positions)
+            beyond = (positions < -0.5) | (positions > planes.shape[axis + 1] - 0.5)
+            np.moveaxis(plane, axis, 0)[beyond] = CLIP_HU[0]
+        level[z] = plane
+    return interpolate_axis(level, 0, np.interp(grid.axis(0), stack.offsets, np.arange(len(planes))))
 
 
 def _large_parts(mask: Mask, smallest_ml: float) -> Mask:
-    labels, _ = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel()) * STEP_MM**3 / 1000
-    sizes[0] = 0
-    large: Mask = (sizes >= smallest_ml)[labels]
-    return large
+    parts = parts_of(mask)
+    return parts.mask(parts.sizes * STEP_MM**3 / 1000 >= smallest_ml)
 
 
-def _core(depth: Floats) -> Mask:
-    labels, count = ndimage.label(depth >= CORE_MM)
-    if count == 0:
+def _core(squares: np.ndarray) -> Mask:
+    core = parts_of(squares >= round((CORE_MM / STEP_MM) ** 2)).largest()
+    if not core.any():
         raise PreprocessingError("not_a_head", NOT_A_HEAD)
-    largest: Mask = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
-    return largest
+    return core
 
 
-def _grow(core: Mask, depth: Floats, allowed: Mask) -> Mask:
+def _grow(core: Mask, wide: Mask, allowed: Mask) -> Mask:
     """Everything that hangs together with the core through passages wider than a foramen, out to the bone."""
-    labels, _ = ndimage.label(allowed & (depth >= PASSAGE_MM))
-    inside = labels == np.argmax(np.bincount(labels[core & allowed])[1:]) + 1
-    grown = _dilate(inside, allowed)
-    vault = allowed.copy()
-    vault[: round(float(ndimage.center_of_mass(core)[0]))] = False
+    parts = parts_of(allowed & wide)
+    z, y, x = np.nonzero(core & allowed)
+    shared = np.bincount(parts.at(z, y, x) + 1, minlength=len(parts.sizes) + 1)[1:]
+    grown = _dilate(parts.mask(shared == shared.max()), allowed)
+    vault = slice(round(float(ndimage.center_of_mass(core)[0])), None)
     for _ in range(VAULT_ROUNDS):
-        grown |= _dilate(grown & vault, vault)
-    filled: Mask = ndimage.binary_fill_holes(grown)
-    return filled
+        grown[vault] = _dilate(grown[vault], allowed[vault])
+    return fill_holes(grown)
 
 
 def _dilate(mask: Mask, allowed: Mask) -> Mask:
     """Grow by two cells (a cube, then an octahedron: nearly a ball), never through what is not allowed."""
-    cube = np.ones((3, 3, 3), dtype=np.bool_)
-    grown: Mask = ndimage.binary_dilation(ndimage.binary_dilation(mask, cube, mask=allowed), mask=allowed)
-    return grown
+    return dilate(dilate_cube(mask) & allowed | mask) & allowed | mask
 
 
-def _enclosure(brain: Mask, bone: Mask, above: Mask, pad: int) -> float:
+def _enclosure(brain: Mask, bone: Mask, above: Mask) -> float:
     """Share of the brain's outermost cells, away from the ends of the scan and the foramen, with bone within 8 mm."""
-    scanned = np.zeros_like(brain)
-    scanned[pad : brain.shape[0] - pad] = True
-    surface = brain & ~ndimage.binary_erosion(brain) & ndimage.binary_erosion(above & scanned, iterations=3)
-    near_bone = ndimage.binary_dilation(bone, iterations=4)
-    return float((surface & near_bone).sum() / max(int(surface.sum()), 1))
+    inner = np.zeros_like(above)
+    inner[END_CELLS:-END_CELLS] = above[: -2 * END_CELLS]
+    surface = brain & dilate(~brain) & inner
+    near_bone = bone
+    for _ in range(4):
+        near_bone = dilate(near_bone)
+    return int(np.count_nonzero(surface & near_bone)) / max(int(np.count_nonzero(surface)), 1)

@@ -4,6 +4,7 @@ Everywhere: `y` is 0 or 1 with 1 = positive (poor outcome), a higher score means
 two-sided 95 %, proportions are fractions, and data on which a figure is not defined raise `StatisticsError`.
 """
 
+from ml.statistics.calibration import Calibration, calibration
 from ml.statistics.checks import StatisticsError
 from ml.statistics.delong import Auc, DelongTest, auc, delong_test
 from ml.statistics.diagnostic import DiagnosticAccuracy, diagnostic_accuracy
@@ -13,6 +14,7 @@ from ml.statistics.summaries import MedianIqr, ScoreRow, median_iqr, score_distr
 
 __all__ = [
     "Auc",
+    "Calibration",
     "DelongTest",
     "DiagnosticAccuracy",
     "MedianIqr",
@@ -22,6 +24,7 @@ __all__ = [
     "ScoreRow",
     "StatisticsError",
     "auc",
+    "calibration",
     "delong_test",
     "diagnostic_accuracy",
     "median_iqr",

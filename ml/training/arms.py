@@ -1,10 +1,24 @@
-"""The two arms of the study as one interface: a network, and what it is fed."""
+"""The arms of the study as one interface: a network, and what it is fed."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ml.nets import FusionNet, ImagingNet
+from ml.nets import ClinicalNet, FusionNet, ImagingNet
 from ml.training.config import Arm, TrainingConfig
+from ml.training.images import ImageStore
+
+
+class NoImages(ImageStore):
+    """Stands in for the images of the arm that looks at none: one empty voxel a case, and no file is read."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), (), (1, 1, 1), cache_gib=0)
+
+    def batch(self, ids: Sequence[str]) -> Tensor:
+        return torch.zeros(len(ids), 1, 1, 1, 1, dtype=torch.float16)
 
 
 def build_net(arm: Arm, config: TrainingConfig, clinical_size: int) -> nn.Module:
@@ -16,6 +30,8 @@ def build_net(arm: Arm, config: TrainingConfig, clinical_size: int) -> nn.Module
             growth_rate=backbone.growth_rate,
             block_config=backbone.block_config,
         )
+    if arm == "clinical":
+        return ClinicalNet(clinical_size, hidden_size=config.gmu_size)
     return FusionNet(
         clinical_size,
         hidden_size=config.gmu_size,
@@ -33,6 +49,8 @@ def place(net: nn.Module, device: torch.device) -> nn.Module:
 
 def forward(net: nn.Module, images: Tensor, clinical: Tensor) -> tuple[Tensor, Tensor | None]:
     """Return logits (batch,) and, of the fusion network, the gate (batch, hidden)."""
+    if isinstance(net, ClinicalNet):
+        return net(clinical), None
     if isinstance(net, FusionNet):
         output = net(images, clinical)
         return output.logit, output.gate

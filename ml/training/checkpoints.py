@@ -47,6 +47,8 @@ class CellState:
     history: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    micro_batch: int | None = None
+    """Images that were found to pass the network at once."""
 
     @property
     def epoch(self) -> int:
@@ -62,6 +64,15 @@ class CellState:
         if record.validation_loss <= min(entry.validation_loss for entry in self.history):
             self.best_epoch = record.epoch
             self.best_weights = {key: value.detach().cpu().clone() for key, value in net.state_dict().items()}
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A state with what network and optimizer held, all on the CPU."""
+
+    state: CellState
+    net: dict[str, Tensor]
+    optimizer: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -159,6 +170,7 @@ class CellFiles:
             {
                 "history": json.dumps([record.model_dump() for record in state.history]),
                 "best_epoch": state.best_epoch,
+                "micro_batch": state.micro_batch,
                 "best_weights": {} if best_is_last else state.best_weights,
                 "net": net.state_dict(),
                 "optimizer": optimizer.state_dict(),
@@ -170,8 +182,8 @@ class CellFiles:
             if other != path:
                 other.unlink()
 
-    def load_state(self, net: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> CellState:
-        """Put the last state into net and optimizer and return it; an empty one if there is none.
+    def load_state(self) -> SavedState | None:
+        """Return the last state, None if there is none.
 
         Raises
         ------
@@ -180,14 +192,13 @@ class CellFiles:
         """
         paths = sorted(self._states.glob("epoch-*.pt"))
         if not paths:
-            return CellState()
+            return None
         match = re.fullmatch(r"epoch-\d+-([0-9a-f]{64})\.pt", paths[-1].name)
-        content = load_tensors(paths[-1], match.group(1) if match else "", device)
-        net.load_state_dict(content["net"])
-        optimizer.load_state_dict(content["optimizer"])
+        content = load_tensors(paths[-1], match.group(1) if match else "")
         history = [EpochRecord.model_validate(record) for record in json.loads(content["history"])]
-        best = {key: value.cpu() for key, value in (content["best_weights"] or content["net"]).items()}
-        return CellState(history, content["best_epoch"], best)
+        best = content["best_weights"] or content["net"]
+        state = CellState(history, content["best_epoch"], best, content["micro_batch"])
+        return SavedState(state, content["net"], content["optimizer"])
 
     def discard_states(self) -> None:
         """Remove all states; the folder too."""

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ml.errors import MLError
 from ml.nets.shape import DENSENET121_BLOCKS, minimum_side
 
-Arm = Literal["imaging", "fusion"]
+Arm = Literal["imaging", "fusion", "clinical"]
+Scheme = Literal["random", "center"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -50,6 +51,10 @@ class TrainingConfig(_Frozen):
     image_shape: tuple[int, int, int] = (80, 192, 192)
     """(z, y, x) in voxels; an image of another size is resampled."""
     arms: tuple[Arm, ...] = Field(default=("imaging", "fusion"), min_length=1)
+    without: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Names of features that are left out: a prognosis at the door cannot know what is decided after it."""
+    scheme: Scheme = "random"
+    """How the outer folds are drawn: ``random`` patients, or each ``center`` held out once (``folds`` has no say)."""
     folds: int = Field(default=5, ge=2, le=20)
     test_fraction: Fraction = 391 / 1990
     """Patients set aside before cross-validation; 0 for none."""
@@ -58,6 +63,9 @@ class TrainingConfig(_Frozen):
     epochs: int = Field(default=100, ge=1)
     patience: int = Field(default=15, ge=1)
     batch_size: int = Field(default=32, ge=4)
+    micro_batch_size: int | None = Field(default=None, ge=2)
+    """Images that pass the network at once; the gradients of a batch are added up. Left out: the whole batch, divided
+    by the number of processes. Halved by itself where the memory is too small. Batch normalization sees only these."""
     learning_rate: float = Field(default=1e-4, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     class_weighting: bool = True
@@ -69,9 +77,9 @@ class TrainingConfig(_Frozen):
     """After each epoch, measure the statistics of batch normalization anew on the fit images ("precise BatchNorm": Wu
     and Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576). The usual moving averages lag behind the weights
     by dozens of steps, which is more than a small cohort makes."""
-    mixed_precision: bool = False
-    """Training steps in bfloat16 on CUDA. The CPU always computes in float32: torch 2.13 was seen to return non-finite
-    bfloat16 gradients of 3-D convolutions there (on a processor with AVX-512 BF16), and is no faster here."""
+    mixed_precision: bool = True
+    """Training steps in bfloat16 on CUDA. On the CPU training is always in float32: torch 2.13 was seen to return
+    non-finite bfloat16 gradients of 3-D convolutions there (on a processor with AVX-512 BF16), and is no faster."""
     image_cache_gib: float = Field(default=16.0, ge=0)
     """Images are kept in memory if all of them fit in this many GiB, else they are read again in every epoch."""
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -97,6 +105,8 @@ class TrainingConfig(_Frozen):
             raise ValueError(f"image_shape: each side must be at least {shortest} voxels for this backbone")
         if len(set(self.arms)) != len(self.arms):
             raise ValueError("arms: each arm may be named once")
+        if len(set(self.without)) != len(self.without):
+            raise ValueError("without: each feature may be named once")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Nested cross-validation of both arms, from a manifest to a run folder."""
+"""Nested cross-validation of the arms, from a manifest to a run folder."""
 
 import json
 from pathlib import Path
@@ -7,16 +7,20 @@ from typing import Any
 import torch
 
 from ml.errors import MLError
-from ml.training.cell import CellData, CellTrainer, auc_or_none
+from ml.training import distributed
+from ml.training.arms import NoImages
+from ml.training.cell import CellData, CellTrainer, Listener, auc_or_none
 from ml.training.checkpoints import CellFiles, CellResult, EpochRecord
 from ml.training.config import Arm, TrainingConfig
-from ml.training.evaluation import Results, evaluate_run, write_predictions
+from ml.training.evaluation import evaluate_run, write_predictions
 from ml.training.events import Event, OnEvent, RunStoppedError, ShouldStop
 from ml.training.files import write_json
 from ml.training.images import ImageStore
 from ml.training.manifest import Case, Manifest, read_manifest
 from ml.training.model_card import ModelCard, WeightFile, code_version
 from ml.training.splits import Splits, load_or_make_splits
+
+Results = dict[tuple[Arm, int], CellResult]  # by arm and fold (from 1)
 
 _VERIFY_SHARE = 0.02  # of the progress bar
 
@@ -40,12 +44,12 @@ def run_cross_validation(
     manifest_path
         A manifest (see :class:`ml.training.Manifest`); image paths are relative to its folder.
     run_dir
-        Gets ``config.json``, ``splits.json``, ``checkpoints/<arm>/fold-<k>.pt``, ``oof.csv``, ``test.csv``,
-        ``metrics.json`` and ``model.json``.
+        Gets ``config.json``, ``splits.json``, ``leaks.json``, ``checkpoints/<arm>/fold-<k>.pt``, ``oof.csv``,
+        ``test.csv``, ``metrics.json`` and ``model.json``.
     config
         Must be the same when a run is continued.
     on_event
-        Called after each step, in this thread.
+        Called after each step, in this thread; of several processes (see :mod:`ml.training.distributed`), in the first.
     device
         ``cpu``, ``cuda`` or ``cuda:<n>``; by default CUDA where there is one, which is not exactly repeatable.
     should_stop
@@ -59,8 +63,9 @@ def run_cross_validation(
     Raises
     ------
     MLError
-        ``bad_manifest``, ``bad_image``, ``bad_splits``, ``bad_clinical_value``, ``too_few_patients``, ``other_run``,
-        ``no_device``, ``out_of_memory``, ``loss_not_finite``; ``stopped`` as :class:`ml.training.RunStoppedError`.
+        ``bad_manifest``, ``bad_config``, ``bad_image``, ``bad_splits``, ``leak``, ``bad_clinical_value``,
+        ``too_few_patients``, ``patient_in_two_centers``, ``other_run``, ``no_device``, ``out_of_memory``,
+        ``loss_not_finite``; ``stopped`` as :class:`ml.training.RunStoppedError`.
     """
     manifest_file = Path(manifest_path)
     manifest = read_manifest(manifest_file)
@@ -73,21 +78,32 @@ class _Run:
         self, manifest: Manifest, root: Path, run_dir: Path, config: TrainingConfig, device: torch.device
     ) -> None:
         self._manifest, self._run_dir, self._config, self._device = manifest, run_dir, config, device
+        self._features = manifest.features_without(config.without)
         self._cases: dict[str, Case] = {case.id: case for case in manifest.cases}
         self._images = ImageStore(root, manifest.cases, config.image_shape, config.image_cache_gib)
         self._preprocessing_version = manifest.preprocessing_version or _installed_preprocessing()
+        self._folds = config.folds
         self._epochs_done = 0
 
     def execute(self, on_event: OnEvent, should_stop: ShouldStop) -> dict[str, Any]:
-        self._on_event, self._should_stop = on_event, should_stop
-        self._claim_folder()
-        self._images.verify(self._verified)
-        splits = load_or_make_splits(self._run_dir / "splits.json", self._manifest.cases, self._config)
+        # One process of several reads and writes the run folder and speaks; the others only train.
+        self._on_event = on_event if distributed.leads() else lambda event: None
+        self._should_stop = should_stop
+        splits = distributed.from_leader(self._prepare)
+        self._folds = len(splits.folds)
         self._tell("split")
         results: Results = {}
         for arm in self._config.arms:
-            for number in range(1, len(splits.folds) + 1):
+            for number in range(1, self._folds + 1):
                 results[arm, number] = self._cell(arm, number, splits)
+        return distributed.from_leader(lambda: self._evaluate(results))
+
+    def _prepare(self) -> Splits:
+        self._claim_folder()
+        self._images.verify(self._verified)
+        return load_or_make_splits(self._run_dir / "splits.json", self._manifest.cases, self._config)
+
+    def _evaluate(self, results: Results) -> dict[str, Any]:
         self._tell("evaluate")
         write_predictions(self._run_dir, self._cases, results)
         metrics = evaluate_run(self._run_dir)
@@ -123,14 +139,14 @@ class _Run:
     def _cell(self, arm: Arm, number: int, splits: Splits) -> CellResult:
         files = CellFiles(self._run_dir / "checkpoints" / arm, number)
         epochs_before = self._epochs_done
-        result = self._finished(files, arm, number)
+        result = distributed.from_leader(lambda: self._finished(files, arm, number))
         if result is None:
-            if self._should_stop():
+            if distributed.any_of(self._should_stop()):
                 raise RunStoppedError
             data = CellData(
                 self._cases,
-                self._manifest.features,
-                self._images,
+                self._features,
+                NoImages() if arm == "clinical" else self._images,
                 splits.folds[number - 1],
                 splits.test,
                 self._preprocessing_version,
@@ -140,8 +156,16 @@ class _Run:
                 self._epochs_done = epochs_before + record.epoch
                 self._tell_epoch(arm, number, record)
 
-            trainer = CellTrainer(arm, number, data=data, config=self._config, device=self._device, files=files)
-            result = trainer.train(on_epoch, lambda: self._tell_restart(arm, number), self._should_stop)
+            listener = Listener(
+                on_epoch,
+                lambda: self._tell_restart(arm, number),
+                lambda sentence: self._tell_memory(arm, number, sentence),
+                self._should_stop,
+            )
+            trainer = CellTrainer(
+                arm, number, data=data, config=self._config, device=self._device, files=files, listener=listener
+            )
+            result = trainer.train()
         self._epochs_done = epochs_before + self._config.epochs
         self._tell_cell(arm, number, result)
         return result
@@ -157,7 +181,7 @@ class _Run:
 
     def _card(self, results: Results) -> ModelCard:
         return ModelCard(
-            features=self._manifest.features,
+            features=self._features,
             config=self._config,
             snapshot_digest=self._manifest.snapshot_digest,
             manifest_digest=self._manifest.digest(),
@@ -178,7 +202,7 @@ class _Run:
         )
 
     def _progress(self) -> float:
-        total = len(self._config.arms) * self._config.folds * self._config.epochs
+        total = len(self._config.arms) * self._folds * self._config.epochs
         return _VERIFY_SHARE + (0.99 - _VERIFY_SHARE) * self._epochs_done / total
 
     def _verified(self, fraction: float) -> None:
@@ -190,12 +214,14 @@ class _Run:
         self._on_event(Event(stage, self._progress() if progress is None else progress))
 
     def _tell_epoch(self, arm: str, number: int, record: EpochRecord) -> None:
-        self._on_event(
-            Event("train", self._progress(), arm, number, record.epoch, record.validation_loss, record.validation_auc)
-        )
+        losses = (record.validation_loss, record.validation_auc, record.train_loss)
+        self._on_event(Event("train", self._progress(), arm, number, record.epoch, *losses))
 
     def _tell_restart(self, arm: str, number: int) -> None:
         self._on_event(Event("restart", self._progress(), arm, number))
+
+    def _tell_memory(self, arm: str, number: int, sentence: str) -> None:
+        self._on_event(Event("memory", self._progress(), arm, number, sentence=sentence))
 
     def _tell_cell(self, arm: str, number: int, result: CellResult) -> None:
         labels = torch.tensor([float(self._cases[case].label) for case in result.held_out])

@@ -27,28 +27,36 @@ class FittedFeature(BaseModel):
     center: float = 0.0
     scale: float = 1.0
     levels: tuple[str, ...] = ()
+    indicated: bool = True
+    """Whether a further column says that the value is missing."""
 
     @property
     def width(self) -> int:
-        return (len(self.levels) if self.feature.kind == "categorical" else 1) + 1
+        return (len(self.levels) if self.feature.kind == "categorical" else 1) + self.indicated
 
     def encode(self, value: ClinicalValue) -> list[float]:
-        """Return the columns of one value; the last column is 1 where the value is missing or an unknown level."""
+        """Return the columns of one value; the last is 1 where it is missing or an unknown level, if that is told."""
         filled: ClinicalValue = self.fill if value is None else value
-        missing = float(value is None)
+        missing = value is None
         if self.feature.kind == "categorical":
             level = _level(filled)
-            unknown = level not in self.levels
-            return [float(level == known) for known in self.levels] + [float(unknown or value is None)]
-        return [(_number(self.feature, filled) - self.center) / self.scale, missing]
+            missing = missing or level not in self.levels
+            columns = [float(level == known) for known in self.levels]
+        else:
+            columns = [(_number(self.feature, filled) - self.center) / self.scale]
+        return [*columns, float(missing)] if self.indicated else columns
 
 
 class ClinicalEncoder(BaseModel):
     """Scaling, imputation and one-hot coding, fitted once and stored with the weights it belongs to.
 
     A numeric feature is centered and scaled by mean and standard deviation, a missing one takes the median. A binary
-    stays 0/1, a categorical is one column a level, and a missing one takes the most frequent value. Each feature has a
-    further column that says "was missing". A level that the encoder does not know is zero in all columns but that one.
+    stays 0/1, a categorical is one column a level, and a missing one takes the most frequent value. A further column
+    says "was missing". A level that the encoder does not know is zero in all columns but that one.
+
+    Both, that column and a level's, are there only if a training patient has a 1 in it: the weights of a column that is
+    0 for all of them stay at random, and would add noise to the first new patient with a 1. scikit-learn's
+    ``SimpleImputer(add_indicator=True)`` and ``OneHotEncoder(handle_unknown="ignore")`` do the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,20 +103,27 @@ class ClinicalEncoder(BaseModel):
 def _fit(feature: Feature, values: Sequence[ClinicalValue]) -> FittedFeature:
     known = [value for value in values if value is not None]
     if feature.kind == "categorical":
-        counts = Counter(_level(value) for value in known)
-        levels = tuple(_level(level) for level in feature.levels) if feature.levels else tuple(sorted(counts))
-        return FittedFeature(feature=feature, fill=_most_frequent(counts, default=""), levels=levels)
+        named = None if feature.levels is None else [_level(level) for level in feature.levels]
+        counts = Counter(level for level in map(_level, known) if named is None or level in named)
+        return FittedFeature(
+            feature=feature,
+            fill=_most_frequent(counts, default=""),
+            levels=tuple(sorted(counts, key=named.index if named else None)),
+            indicated=counts.total() < len(values),
+        )
     numbers = [_number(feature, value) for value in known]
+    indicated = len(numbers) < len(values)
     if feature.kind == "binary":
-        return FittedFeature(feature=feature, fill=float(sum(numbers) * 2 > len(numbers)))
+        return FittedFeature(feature=feature, fill=float(sum(numbers) * 2 > len(numbers)), indicated=indicated)
     if not numbers:
-        return FittedFeature(feature=feature, fill=0.0)
+        return FittedFeature(feature=feature, fill=0.0, indicated=indicated)
     scale = float(np.std(numbers))
     return FittedFeature(
         feature=feature,
         fill=float(np.median(numbers)),
         center=float(np.mean(numbers)),
         scale=scale if scale > 0 else 1.0,
+        indicated=indicated,
     )
 
 

@@ -1,42 +1,63 @@
 """From the predictions of all cells to the figures: written as tables first, then computed from those tables."""
 
 import io
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 
 from ml.errors import MLError
-from ml.training.checkpoints import CellResult
-from ml.training.config import Arm
 from ml.training.files import write_text
 from ml.training.manifest import Case
 
 KEYS = ["id", "patient", "center", "fold", "label", "arm", "probability"]
-Results = dict[tuple[Arm, int], CellResult]
-"""Cells by arm and fold (from 1)."""
+Name = TypeVar("Name", bound=str)
 
 
-def write_predictions(run_dir: Path, cases: dict[str, Case], results: Results) -> None:
+class Predicted(Protocol):
+    """What the evaluation wants of a trained model of one fold: P(poor outcome) by case id."""
+
+    @property
+    def held_out(self) -> Mapping[str, float]: ...
+    @property
+    def test(self) -> Mapping[str, float]: ...
+
+
+def write_predictions(
+    run_dir: Path, cases: Mapping[str, Case], results: Mapping[tuple[Name, int], Predicted], prefix: str = ""
+) -> None:
     """Write ``oof.csv`` (each case predicted by the one model that never saw it) and ``test.csv`` (mean of the folds).
 
-    Columns: id, patient, center, fold (``oof.csv`` only), label, arm, probability of a poor outcome.
+    ``results`` are by arm and fold (from 1); ``prefix`` comes before the file names. Columns: id, patient, center,
+    fold (``oof.csv`` only), label, arm, probability of a poor outcome.
     """
     oof = [
         (*_who(cases[case]), fold, cases[case].label, arm, probability)
         for (arm, fold), result in results.items()
         for case, probability in result.held_out.items()
     ]
-    write_text(run_dir / "oof.csv", _csv(oof, KEYS))
+    write_text(run_dir / f"{prefix}oof.csv", _csv(oof, KEYS))
     test = []
     for arm in dict.fromkeys(arm for arm, _ in results):
         folds = [result.test for (of_arm, _), result in results.items() if of_arm == arm]
         for case in folds[0]:
             mean = math.fsum(fold[case] for fold in folds) / len(folds)
             test.append((*_who(cases[case]), cases[case].label, arm, mean))
-    write_text(run_dir / "test.csv", _csv(test, [key for key in KEYS if key != "fold"]))
+    write_text(run_dir / f"{prefix}test.csv", _csv(test, [key for key in KEYS if key != "fold"]))
+
+
+def read_predictions(run_dir: Path, prefix: str = "") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read what :func:`write_predictions` wrote.
+
+    Raises
+    ------
+    MLError
+        ``no_predictions``: the folder holds no finished run.
+    """
+    return _read(run_dir / f"{prefix}oof.csv"), _read(run_dir / f"{prefix}test.csv")
 
 
 def evaluate_run(run_dir: Path | str) -> dict[str, Any]:
@@ -45,17 +66,34 @@ def evaluate_run(run_dir: Path | str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``arms``: for each arm ``oof`` and ``test`` (n, n_poor, auc, se, ci_delong, ci_exact) and ``folds`` (n, n_poor,
-        auc); ``comparison``: for ``oof`` and ``test`` DeLong's paired test, fusion minus imaging. A figure that
-        is not defined (one outcome only, no test split, one arm only) is None.
+        ``arms``: see :func:`figures_of`; ``comparison``: for ``oof`` and ``test`` DeLong's paired test, fusion minus
+        imaging, or None; ``comparisons``: for ``oof`` and ``test`` a list of that test for each two arms, the later
+        one minus the earlier. A test that is not defined (no test split, one outcome only) is None or not listed.
 
     Raises
     ------
     MLError
         ``no_predictions``: the folder holds no finished run.
     """
-    folder = Path(run_dir)
-    oof, test = _read(folder / "oof.csv"), _read(folder / "test.csv")
+    oof, test = read_predictions(Path(run_dir))
+    arms = figures_of(oof, test)
+    pairs = [(later, earlier) for earlier, later in itertools.combinations(arms, 2)]
+    return {
+        "arms": arms,
+        "comparison": {
+            "oof": compare(oof, "fusion", "imaging"),
+            "test": compare(test, "fusion", "imaging"),
+        },
+        "comparisons": {"oof": compare_all(oof, pairs), "test": compare_all(test, pairs)},
+    }
+
+
+def figures_of(oof: pd.DataFrame, test: pd.DataFrame) -> dict[str, Any]:
+    """Return the figures of each arm by its name.
+
+    Each has ``oof`` and ``test`` (n, n_poor, auc, se, ci_delong, ci_exact) and ``folds`` (fold, n, n_poor, auc). A
+    figure that is not defined (one outcome only, no test split) is None.
+    """
     arms: dict[str, Any] = {}
     for arm in oof["arm"].drop_duplicates():
         own = oof[oof["arm"] == arm]
@@ -65,7 +103,7 @@ def evaluate_run(run_dir: Path | str) -> dict[str, Any]:
             "test": _summary(test[test["arm"] == arm]),
             "folds": [{key: fold[key] for key in ("fold", "n", "n_poor", "auc")} for fold in folds],
         }
-    return {"arms": arms, "comparison": {"oof": _compare(oof), "test": _compare(test)}}
+    return arms
 
 
 def _who(case: Case) -> tuple[str, str, str]:
@@ -103,18 +141,28 @@ def _summary(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _compare(table: pd.DataFrame) -> dict[str, Any] | None:
+def compare_all(table: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Compare pairs of arms; those that cannot be compared are left out."""
+    tests = (compare(table, a, b) for a, b in pairs)
+    return [test for test in tests if test is not None]
+
+
+def compare(table: pd.DataFrame, a: str, b: str) -> dict[str, Any] | None:
+    """Return DeLong's paired test of the AUCs of two arms, a minus b, None where it is not defined.
+
+    That is where an arm is not in the table, or fewer than two patients have one of the outcomes.
+    """
     from ml.statistics import delong_test
 
-    wide = table.pivot(index="id", columns="arm", values="probability")
+    wide = table[table["arm"].isin((a, b))].pivot(index="id", columns="arm", values="probability")
     labels = table.drop_duplicates("id").set_index("id")["label"].loc[wide.index]
     enough = min(int(labels.sum()), int((1 - labels).sum())) >= 2
-    if not {"fusion", "imaging"} <= set(wide.columns) or not enough:
+    if not {a, b} <= set(wide.columns) or not enough:
         return None
-    test = delong_test(labels, wide["fusion"], wide["imaging"])
+    test = delong_test(labels, wide[a], wide[b])
     return {
-        "a": "fusion",
-        "b": "imaging",
+        "a": a,
+        "b": b,
         "n": test.n,
         "n_poor": test.n_pos,
         "difference": test.difference,

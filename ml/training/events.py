@@ -6,15 +6,16 @@ from typing import Literal
 
 from ml.errors import MLError
 
-Stage = Literal["verify", "split", "train", "restart", "cell_done", "evaluate", "done"]
+Stage = Literal["verify", "split", "train", "restart", "memory", "cell_done", "evaluate", "done"]
 
 
 @dataclass(frozen=True)
 class Event:
     """One step of a run.
 
-    ``restart`` says that a damaged checkpoint was found and its cell begins anew; ``loss`` and ``auc`` are those of the
-    inner validation patients (``train``) or of the held-out fold (``cell_done``).
+    ``restart`` says that a damaged checkpoint was found and its cell begins anew, ``memory`` that fewer images than
+    before pass the network at once; ``loss`` and ``auc`` are those of the inner validation patients (``train``) or of
+    the held-out fold (``cell_done``).
     """
 
     stage: Stage
@@ -27,6 +28,10 @@ class Event:
     """From 1."""
     loss: float | None = None
     auc: float | None = None
+    train_loss: float | None = None
+    """Mean over the steps of the epoch (``train``)."""
+    sentence: str | None = None
+    """What happened, for a person to read (``memory``)."""
 
 
 OnEvent = Callable[[Event], None]

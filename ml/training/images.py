@@ -55,7 +55,7 @@ class ImageStore:
             report(number / len(self._cases))
 
     def batch(self, ids: Sequence[str]) -> Tensor:
-        """Return images as float32 (batch, 1, z, y, x) on the CPU.
+        """Return images as float16 (batch, 1, z, y, x) on the CPU.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class ImageStore:
         """
         with ThreadPoolExecutor(_READERS) as readers:
             images = list(readers.map(self._image, ids))
-        return torch.stack(images).unsqueeze(1).float()
+        return torch.stack(images).unsqueeze(1)
 
     def _image(self, case_id: str) -> Tensor:
         if case_id in self._kept:
@@ -80,6 +80,16 @@ class ImageStore:
         if self._keep:
             self._kept[case_id] = tensor
         return tensor
+
+
+def as_input(images: Tensor, device: torch.device) -> Tensor:
+    """Return images from the CPU as float32 on a device.
+
+    To a GPU they travel as they are, from page-locked memory, while it is still busy with what it was given before.
+    """
+    if device.type == "cuda":
+        images = images.pin_memory()
+    return images.to(device, non_blocking=True).float()
 
 
 def _load(path: Path, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.floating]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -79,6 +80,22 @@ class Manifest(_Frozen):
             if set(case.clinical) != set(names):
                 raise ValueError(f"case {number} must have exactly the values that the features name (null if missing)")
         return self
+
+    def features_without(self, names: Collection[str]) -> tuple[Feature, ...]:
+        """Return the features but for those named.
+
+        Raises
+        ------
+        MLError
+            ``bad_config``: no feature has such a name, or none is left.
+        """
+        unknown = sorted(set(names) - {feature.name for feature in self.features})
+        if unknown:
+            raise MLError("bad_config", f"without: the manifest has no feature {', '.join(unknown)}; correct the name.")
+        left = tuple(feature for feature in self.features if feature.name not in names)
+        if names and not left:
+            raise MLError("bad_config", "without: no feature is left; leave out fewer.")
+        return left
 
     def digest(self) -> str:
         """Return the SHA-256 of the content, whatever the layout of the file."""

@@ -4,9 +4,9 @@ import hashlib
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from ml.errors import MLError
 from ml.training.config import Arm, TrainingConfig
@@ -39,11 +39,14 @@ class ModelCard(BaseModel):
     code_version: str
     torch_version: str
     weights: tuple[WeightFile, ...]
+    # Settings that this version has and the one that wrote the file had not must not rename the model.
+    _stored: dict[str, Any] | None = PrivateAttr(default=None)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the whole card, and through it of all weights: the name of the model."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        content = self.model_dump(mode="json") if self._stored is None else self._stored
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def write(self, run_dir: Path) -> None:
@@ -63,6 +66,7 @@ class ModelCard(BaseModel):
             content = json.loads((run_dir / "model.json").read_bytes())
             digest = content.pop("digest")
             card = cls.model_validate_json(json.dumps(content))
+            card._stored = content
         except OSError as error:
             raise MLError("no_model", "The folder holds no trained model; finish the training run first.") from error
         except (ValidationError, ValueError, AttributeError, KeyError) as error:

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from ml.errors import MLError
 from ml.training.config import TrainingConfig
-from ml.training.files import write_text
+from ml.training.files import write_json, write_text
 from ml.training.manifest import Case
 
 
@@ -42,86 +42,162 @@ class Splits(BaseModel):
             parts = (fold.fit, fold.validation, fold.held_out)
             if sum(map(len, parts)) != len(everyone) or set().union(*parts) != everyone:
                 raise ValueError("the parts of a fold do not make up all cases outside the test split, each once")
-        if sum(len(fold.held_out) for fold in self.folds) != len(everyone) or everyone & set(self.test):
-            raise ValueError("a case is held out twice")
         return self
+
+
+LeakKind = Literal["patient", "image", "held_out"]
+_KINDS: tuple[LeakKind, ...] = ("patient", "image")
+
+
+class Leak(BaseModel):
+    """What one part of the splits could learn of another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: LeakKind
+    """A patient in two parts; one image in two parts; a case that is not held out once (of the test split: not never).
+    """
+    cases: tuple[str, ...]
+    folds: tuple[int, ...]
+    """From 1: where the parts differ; for ``held_out``, where the case is held out."""
 
 
 def make_splits(cases: Sequence[Case], config: TrainingConfig) -> Splits:
     """Draw test split, outer folds and inner validation, stratified by outcome and center, whole patients only.
 
     A patient counts as poor if any of his cases is. Patients of a center with too few of one outcome are pooled across
-    centers for that outcome.
+    centers for that outcome. With the scheme ``center`` each outer fold is a center, in the order of their names.
 
     Raises
     ------
     MLError
-        ``too_few_patients``: an outcome has fewer patients than the parts that each need one.
+        ``too_few_patients``: an outcome has fewer patients than the parts that each need one, or, where centers are
+        held out, a center has fewer than two of it. ``patient_in_two_centers``: neither could be held out.
     """
     strata = _patient_strata(cases)
     patients = sorted(strata)
     test: list[str] = []
+    if config.scheme == "center":
+        _check_centers(cases)
     if config.test_fraction > 0:
         patients, test = _divide(patients, strata, config.test_fraction, config.seed)
-    _need(strata, patients, config.folds)
-    labels = _pooled(patients, strata, config.folds)
-    folding = StratifiedKFold(config.folds, shuffle=True, random_state=config.seed)
+    draw = _centers if config.scheme == "center" else _random_folds
     folds = []
-    for number, (rest, held_out) in enumerate(folding.split(patients, labels)):
-        training = [patients[index] for index in rest]
+    for number, (training, held_out) in enumerate(draw(patients, strata, config)):
         fit, validation = _divide(training, strata, config.validation_fraction, config.seed + 1 + number)
         folds.append(
-            Fold(
-                fit=_ids(cases, fit),
-                validation=_ids(cases, validation),
-                held_out=_ids(cases, [patients[index] for index in held_out]),
-            )
+            Fold(fit=_ids(cases, fit), validation=_ids(cases, validation), held_out=_ids(cases, held_out)),
         )
-    splits = Splits(cases_digest=_digest(cases), test=_ids(cases, test), folds=tuple(folds))
-    check_patients(splits, cases)
-    return splits
+    return Splits(cases_digest=_digest(cases), test=_ids(cases, test), folds=tuple(folds))
 
 
 def load_or_make_splits(path: Path, cases: Sequence[Case], config: TrainingConfig) -> Splits:
-    """Read the splits of a run, or draw and write them.
+    """Read the splits of a run, or draw and write them, and write what :func:`leak_report` finds to ``leaks.json``.
 
     Raises
     ------
     MLError
-        ``bad_splits``: the file is damaged, or was drawn for other cases, or divides a patient.
+        ``bad_splits``: the file is damaged, or was drawn for other cases. ``leak``: a part knows of another. Else as
+        :func:`make_splits`.
     """
-    if not path.exists():
+    if path.exists():
+        splits = _read(path)
+    else:
         splits = make_splits(cases, config)
         write_text(path, splits.model_dump_json(indent=1))
-        return splits
-    try:
-        splits = Splits.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise MLError("bad_splits", "The file of splits in the run folder is damaged; start a new run.") from error
     if splits.cases_digest != _digest(cases):
         raise MLError("bad_splits", "The run folder's splits were drawn for other cases; start a new run.")
-    check_patients(splits, cases)
+    leaks = leak_report(splits, cases)
+    write_json(path.with_name("leaks.json"), [leak.model_dump(mode="json") for leak in leaks])
+    if leaks:
+        raise MLError(
+            "leak",
+            "A patient or an image is in two parts of the splits, or a case is not held out once "
+            f"({len(leaks)} found, listed in leaks.json of the run folder); correct the cohort and start a new run.",
+        )
     return splits
 
 
-def check_patients(splits: Splits, cases: Sequence[Case]) -> None:
-    """Make sure that no patient is in two parts that must not know of each other.
+def leak_report(splits: Splits, cases: Sequence[Case]) -> list[Leak]:
+    """List the patients and images in more than one part of a fold or the test split, and the cases not held out once.
 
-    Raises
-    ------
-    MLError
-        ``bad_splits``
+    Images are the same if their digests are: a CT that was filed under two patients is found.
     """
-    patient = {case.id: case.patient for case in cases}
-    for fold in splits.folds:
-        parts = [{patient[case] for case in part} for part in (fold.fit, fold.validation, fold.held_out, splits.test)]
-        if sum(map(len, parts)) != len(set().union(*parts)):
-            raise MLError("bad_splits", "A patient is in two parts of the splits; start a new run.")
+    groups = [(kind, group) for kind in _KINDS for group in _grouped(cases, kind)]
+    held_out: dict[str, list[int]] = {case.id: [] for case in cases}
+    apart: dict[tuple[LeakKind, tuple[str, ...]], list[int]] = {}
+    for number, fold in enumerate(splits.folds, start=1):
+        parts = [set(part) for part in (fold.fit, fold.validation, fold.held_out, splits.test)]
+        for kind, group in groups:
+            if sum(not part.isdisjoint(group) for part in parts) > 1:
+                apart.setdefault((kind, group), []).append(number)
+        for case in fold.held_out:
+            held_out.setdefault(case, []).append(number)
+    leaks = [Leak(kind=kind, cases=group, folds=tuple(folds)) for (kind, group), folds in apart.items()]
+    test = set(splits.test)
+    wrong = {case: folds for case, folds in sorted(held_out.items()) if len(folds) != (case not in test)}
+    return leaks + [Leak(kind="held_out", cases=(case,), folds=tuple(folds)) for case, folds in wrong.items()]
+
+
+def _read(path: Path) -> Splits:
+    try:
+        return Splits.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise MLError("bad_splits", "The file of splits in the run folder is damaged; start a new run.") from error
+
+
+def _grouped(cases: Sequence[Case], kind: LeakKind) -> list[tuple[str, ...]]:
+    groups: dict[str, list[str]] = {}
+    for case in cases:
+        groups.setdefault(case.patient if kind == "patient" else case.image_sha256, []).append(case.id)
+    return [tuple(sorted(groups[name])) for name in sorted(groups)]
+
+
+def _check_centers(cases: Sequence[Case]) -> None:
+    centers: dict[str, str] = {}
+    if any(centers.setdefault(case.patient, case.center) != case.center for case in cases):
+        raise MLError(
+            "patient_in_two_centers",
+            "A patient has CTs of two centers, so neither can be held out without knowing him; give all CTs of a "
+            "patient the same center, or draw the folds at random.",
+        )
+
+
+def _random_folds(
+    patients: Sequence[str], strata: Mapping[str, tuple[int, str]], config: TrainingConfig
+) -> Iterator[tuple[list[str], list[str]]]:
+    _need(strata, patients, config.folds)
+    labels = dict(zip(patients, _pooled(patients, strata, config.folds), strict=True))
+    # Strata of one outcome side by side: scikit-learn then deals the outcome as evenly as it deals each stratum.
+    ordered = sorted(patients, key=lambda patient: (labels[patient], patient))
+    folding = StratifiedKFold(config.folds, shuffle=True, random_state=config.seed)
+    for rest, held_out in folding.split(ordered, [labels[patient] for patient in ordered]):
+        yield sorted(ordered[index] for index in rest), [ordered[index] for index in held_out]
+
+
+def _centers(
+    patients: Sequence[str], strata: Mapping[str, tuple[int, str]], config: TrainingConfig
+) -> Iterator[tuple[list[str], list[str]]]:
+    members: dict[str, list[str]] = {}
+    for patient in patients:
+        members.setdefault(strata[patient][1], []).append(patient)
+    counts = Counter(strata[patient] for patient in patients)
+    # DeLong's interval of a center's AUC needs two patients of each outcome.
+    small = sum(min(counts[0, center], counts[1, center]) < 2 for center in members)
+    if small or len(members) < 2:
+        raise MLError(
+            "too_few_patients",
+            "To hold out each center, at least two centers are needed, each with two patients of either outcome "
+            f"outside the test split; {small} of {len(members)} have fewer. Give small centers one name before "
+            "training, leave them out of the cohort, or draw the folds at random.",
+        )
+    for center in sorted(members):
+        yield [patient for patient in patients if strata[patient][1] != center], members[center]
 
 
 def _patient_strata(cases: Sequence[Case]) -> dict[str, tuple[int, str]]:
     strata: dict[str, tuple[int, str]] = {}
-    for case in cases:
+    for case in sorted(cases, key=lambda case: case.id):
         label, center = strata.get(case.patient, (0, case.center))
         strata[case.patient] = (max(label, case.label), center)
     return strata

@@ -25,6 +25,7 @@ from apps.experiments.models import Experiment, PatientResult
 from apps.patients.models import Patient
 from ml.scores import SCORES
 from ml.simulation import simulate_cohort
+from tests.experiments.factory import serve
 from tests.factories import CenterFactory, UserFactory
 
 FOLDS = 5
@@ -73,7 +74,7 @@ def finish(table: pd.DataFrame, patients: dict[str, Patient], actor: User, seed:
                       probability=probability)
         for study_id, arm, split, fold, probability in results
     ])  # fmt: skip
-    return experiment
+    return serve(experiment)
 
 
 def make_snapshot(table: pd.DataFrame, actor: User) -> Snapshot:

@@ -22,6 +22,7 @@ from apps.experiments.models import Experiment
 from apps.experiments.selectors import results_table
 from apps.patients.models import Patient
 from tests.analytics.factory import finish, make_finished_experiment
+from tests.experiments.factory import serve
 from tests.factories import UserFactory, user_with
 
 URL = "/dashboard/"
@@ -197,7 +198,7 @@ def test_an_experiment_without_results_shows_no_number(
     assert "114 analyzed patients were not predicted by this experiment." in page.content.decode()
 
 
-def test_a_newer_experiment_takes_over_at_once(users: dict[Role, User], experiment: Experiment) -> None:
+def test_a_promoted_experiment_takes_over_at_once(users: dict[Role, User], experiment: Experiment) -> None:
     before = dashboard_visible_to(users[Role.PI])
     newer = Experiment.objects.create(
         name="newer",
@@ -206,6 +207,8 @@ def test_a_newer_experiment_takes_over_at_once(users: dict[Role, User], experime
         created_by=users[Role.SCIENTIST],
         finished_at=timezone.now(),
     )
+    assert dashboard_visible_to(users[Role.PI]).experiment == experiment
+    serve(newer)
     after = dashboard_visible_to(users[Role.PI])
     assert before.experiment == experiment and after.experiment == newer
     assert after.analysis is not None and after.analysis.flow.without_result == 114

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those named: python -m tests.bench library pages imaging commands."""
+"""`make bench`: every benchmark, or those named: python -m tests.bench prediction imaging."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ import django
 
 django.setup()
 
-from tests.bench import commands, imaging, library, pages
+from tests.bench import commands, imaging, library, pages, prediction, preprocessing
 
-SUITES = {"library": library.run, "pages": pages.run, "imaging": imaging.run, "commands": commands.run}
+SUITES = {
+    "library": library.run,
+    "preprocessing": preprocessing.run,
+    "prediction": prediction.run,
+    "pages": pages.run,
+    "imaging": imaging.run,
+    "commands": commands.run,
+}
 
 
 def main(names: list[str]) -> None:

@@ -21,11 +21,14 @@ from apps.cohorts.selectors import load_included
 from apps.core.errors import Refusal
 from apps.core.jobs import JobHandle
 from apps.core.models import Job
+from apps.crf.selectors import model_features
 from apps.experiments import services
 from apps.experiments.models import Experiment, PatientResult
+from apps.experiments.presets import config_of
 from apps.experiments.selectors import results_table, serving_experiment
 from apps.imaging.models import Series
 from apps.patients.models import Patient
+from ml.training import ModelCard
 from tests.cohorts import factory
 from tests.experiments.fixtures import CONFIG, finish, queued
 from tests.factories import user_with
@@ -78,7 +81,7 @@ def test_progress_and_stage_move_to_the_end(
 
     stages, progress = [stage for stage, _ in seen], [value for _, value in seen]
     assert progress == sorted(progress) and progress[0] == 0.0
-    assert stages[0] == "Collecting images" and stages[-1] == "Done"
+    assert stages[0] == "Collecting images" and stages[-2:] == ["Done", "Comparing with plain models"]
     epochs = [stage for stage in stages if "epoch" in stage]
     assert epochs == [
         f"{arm} model, fold {fold}, epoch {epoch}" for arm in CONFIG.arms for fold in (1, 2) for epoch in (1, 2)
@@ -122,12 +125,13 @@ def test_the_metrics_are_those_of_the_imported_rows(trained: Experiment) -> None
 def test_importing_again_leaves_the_same_rows(trained: Experiment, django_capture_on_commit_callbacks: Capture) -> None:
     before = list(PatientResult.objects.order_by("pk").values())
     finished_at = trained.finished_at
-    services.finish_experiment(experiment=trained, metrics={"arms": {}}, model_digest="another")
+    another = ModelCard.model_validate_json(json.dumps(trained.card | {"torch_version": "another"}))
+    services.finish_experiment(experiment=trained, metrics={"arms": {}}, card=another)
     Job.objects.filter(pk=trained.job_id).update(state=Job.State.QUEUED)
     assert finish(trained, django_capture_on_commit_callbacks).state == "succeeded"
     trained.refresh_from_db()
     assert list(PatientResult.objects.order_by("pk").values()) == before
-    assert trained.finished_at == finished_at and trained.metrics["arms"] and trained.model_digest != "another"
+    assert trained.finished_at == finished_at and trained.metrics["arms"] and trained.model_digest != another.digest
     assert AuditEvent.objects.filter(action="finish_experiment").count() == 1
 
 
@@ -258,3 +262,10 @@ def test_the_predictions_written_by_the_run_are_the_rows(trained: Experiment) ->
         written = {(line["patient"], line["arm"]): float(line["probability"]) for line in csv.DictReader(file)}
     rows = PatientResult.objects.filter(split="cv").values_list("patient__study_id", "arm", "probability")
     assert {(study_id, arm): probability for study_id, arm, probability in rows} == written
+
+
+def test_a_model_for_the_door_does_without_the_treatment() -> None:
+    """The published model's 22 features are known at admission but for the treatment."""
+    assert config_of("small", at_door=True).without == ("treatment",)
+    assert config_of("small").without == () and config_of("small").arms == ("imaging", "fusion", "clinical")
+    assert {feature["name"] for feature in model_features()} >= {"treatment"}

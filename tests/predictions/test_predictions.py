@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -19,12 +21,13 @@ from apps.core.errors import Refusal
 from apps.core.models import Job
 from apps.crf.selectors import values_at
 from apps.experiments.models import Experiment, PatientResult
+from apps.experiments.registry import promote
 from apps.experiments.services import model_folder
 from apps.imaging.choice import override
 from apps.imaging.models import Series
 from apps.patients.changes import announce
 from apps.patients.models import Patient
-from apps.predictions import tasks
+from apps.predictions import compute
 from apps.predictions.models import Prediction
 from apps.predictions.selectors import probabilities, prognosis_of
 from apps.predictions.services import retry_prediction, schedule_prediction
@@ -168,7 +171,11 @@ def test_a_patient_of_the_training_data_keeps_his_cross_validated_result(
 
 
 def test_patients_whom_the_run_left_out_are_predicted_when_it_ends(
-    cohort: list[Patient], scientist: User, two_centers: tuple[Center, Center], capture: Capture
+    cohort: list[Patient],
+    scientist: User,
+    users: dict[Role, User],
+    two_centers: tuple[Center, Center],
+    capture: Capture,
 ) -> None:
     in_hospital = factory.ready_patient(two_centers[0], ROWS[1], 0, discharged=False)
     no_mask = PatientFactory(study_id="C1-0002", center=two_centers[0])
@@ -185,10 +192,15 @@ def test_patients_whom_the_run_left_out_are_predicted_when_it_ends(
     assert {row.patient for row in predicted} == {in_hospital, no_mask}
     assert {row.arm for row in predicted} == {"fusion"}
 
-    # A second model, trained without one of the first's patients, replaces the first.
+    # A second model, trained without one of the first's patients, replaces the first once it is promoted.
     without = cohort[0]
     factory.fill_form(without, {"gos_discharge": None, "mrs_discharge": None})
     second = queued(scientist, capture, tiny_config(epochs=1, patience=1, seed=9))
+    factory.run_waiting(capture)
+    assert not Prediction.objects.filter(experiment=second).exists()
+    second.refresh_from_db()
+    with capture(execute=True):
+        promote(actor=users[Role.PI], experiment=second, reason="it has seen more")
     factory.run_waiting(capture)
     predicted = Prediction.objects.filter(experiment=second, probability__isnull=False)
     assert {row.patient for row in predicted} == {in_hospital, no_mask, without}
@@ -210,7 +222,7 @@ def test_a_worker_killed_after_the_import_leaves_nobody_without_prediction(
 def test_a_changed_model_file_is_a_sentence_and_no_number(
     newcomer: Patient, trained: Experiment, capture: Capture, users: dict[Role, User], client_as: Any
 ) -> None:
-    tasks._load.cache_clear()
+    compute._load.cache_clear()
     weights = model_folder(trained) / "checkpoints" / "fusion" / "fold-2.pt"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -231,6 +243,26 @@ def test_a_changed_model_file_is_a_sentence_and_no_number(
     assert prediction.probability is not None and prediction.arm == "fusion"
     with pytest.raises(Refusal, match="Only a failed job"):
         retry_prediction(actor=users[Role.COORDINATOR], prediction=prediction)
+
+
+def test_every_prediction_is_computed_again_from_its_row(newcomer: Patient, capture: Capture) -> None:
+    """What changed since (form, image) has no say; an altered number and a lost image are found."""
+    changed(capture, newcomer, age=44)
+    first, second = Prediction.objects.order_by("pk")
+    assert second.engine.startswith("openvino ") and second.engine.endswith(", f32")
+    Series.objects.filter(pk=second.series_id).update(tensor="", tensor_sha256="")
+    answer = io.StringIO()
+    call_command("check_predictions", stdout=answer)
+    assert "2 of 2 predictions are as stored." in answer.getvalue()
+
+    Prediction.objects.filter(pk=first.pk).update(per_fold=[value + 1e-4 for value in first.per_fold])
+    Prediction.objects.filter(pk=second.pk).update(tensor="00/00/none.npy")
+    answer = io.StringIO()
+    with pytest.raises(CommandError, match="Not every prediction"):
+        call_command("check_predictions", stdout=answer)
+    assert f"prediction {first.pk}: differs by 1.0e-04" in answer.getvalue()
+    assert f"prediction {second.pk}: its image is missing" in answer.getvalue()
+    assert newcomer.study_id not in answer.getvalue()
 
 
 def test_another_model_in_the_folder_is_refused(newcomer: Patient, trained: Experiment, capture: Capture) -> None:

@@ -17,7 +17,7 @@ from tests.ml.training.factory import make_study, tiny_config
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = ("simulate", "preprocess", "predict", "volume", "train", "evaluate")
+COMMANDS = ("simulate", "preprocess", "predict", "volume", "train", "evaluate", "compare", "bench-train")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,19 @@ def test_train_and_evaluate(run_dir: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["evaluate", str(run_dir), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == evaluate_run(run_dir)
     assert main(["evaluate", str(run_dir)]) == 0
-    assert "DeLong P" in capsys.readouterr().out
+    assert "fusion - imaging, out of fold" in capsys.readouterr().out
+
+
+def test_compare(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = str(run_dir.parent / "study" / "manifest.json")
+    assert main(["compare", manifest, str(run_dir), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((run_dir / "comparators.json").read_text())
+    assert main(["compare", manifest, str(run_dir)]) == 0
+    lines = capsys.readouterr().out
+    assert lines.count("AUC 0.") == 6
+    assert lines.count("DeLong P") == 12
+    assert main(["compare", manifest, str(run_dir.parent)]) == 2
+    assert "no trained model" in capsys.readouterr().err
 
 
 def test_predict(

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +65,24 @@ def test_same_input_same_number(run: tuple[Path, Path], model: Model) -> None:
         again.per_fold,
         again.gate_mean,
     )
+
+
+def test_same_input_same_number_in_every_process(run: tuple[Path, Path]) -> None:
+    script = (
+        "import sys, numpy as np; from ml.inference import load_model;"
+        "image = np.random.default_rng(0).uniform(0, 1, (16, 16, 16)).astype(np.float32);"
+        "found = load_model(sys.argv[1]).predict(image, {'age': 70.0, 'coma': 1, 'treatment': 'cc'});"
+        "print([value.hex() for value in (*found.per_fold, found.gate_mean)])"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script, str(run[1])]
+    first, second = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert first == second and first.count("0x") == 3
+
+
+def test_the_prediction_says_what_computed_it(model: Model) -> None:
+    found = model.predict(an_image(), RECORD)
+    assert found.engine == f"openvino {version('openvino')}"
+    assert found.precision == ("f32", "f32")
 
 
 def test_the_record_decides_the_arm(model: Model) -> None:

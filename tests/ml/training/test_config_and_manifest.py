@@ -31,7 +31,10 @@ def test_defaults_are_the_study() -> None:
         {"test_fraction": 1.0},
         {"arms": []},
         {"arms": ["imaging", "imaging"]},
-        {"arms": ["clinical"]},
+        {"arms": ["score"]},
+        {"scheme": "hospital"},
+        {"without": ["age", "age"]},
+        {"without": [""]},
         {"image_shape": (28, 192, 192)},
         {"image_shape": (80, 192)},
         {"augmentation": {"crop_fraction": 0}},
@@ -83,6 +86,18 @@ def test_manifest_faults_are_named(tmp_path: Path, field: str, value: object, fa
     with pytest.raises(MLError, match=fault) as caught:
         read_manifest(path)
     assert caught.value.code == "bad_manifest"
+
+
+def test_features_are_left_out_by_name(tmp_path: Path) -> None:
+    manifest = read_manifest(make_study(tmp_path, 4))
+    assert manifest.features_without(()) == manifest.features
+    assert [feature.name for feature in manifest.features_without(("coma",))] == ["age", "treatment"]
+    with pytest.raises(MLError, match="no feature surgery; correct") as caught:
+        manifest.features_without(("coma", "surgery"))
+    assert caught.value.code == "bad_config"
+    with pytest.raises(MLError, match="no feature is left") as caught:
+        manifest.features_without(("age", "coma", "treatment"))
+    assert caught.value.code == "bad_config"
 
 
 def test_manifest_digest_ignores_layout(tmp_path: Path) -> None:

@@ -198,15 +198,17 @@ def test_a_loss_that_is_no_number_stops_with_its_place(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     with pytest.raises(RunStoppedError):
         run_cross_validation(manifest, run_dir, config, device="cpu", should_stop=(run_dir / "splits.json").exists)
-    diverge(run_dir / "checkpoints" / "fusion", config)
+    cases = {case.id: case for case in read_manifest(manifest).cases}
+    fit = json.loads((run_dir / "splits.json").read_text())["folds"][0]["fit"]
+    encoder = ClinicalEncoder.fit(FEATURES, [cases[case].clinical for case in fit])
+    diverge(run_dir / "checkpoints" / "fusion", config, encoder)
     with pytest.raises(MLError, match="training loss became nan in the fusion arm, fold 1, epoch 2") as caught:
         run_cross_validation(manifest, run_dir, config, device="cpu")
     assert caught.value.code == "loss_not_finite"
 
 
-def diverge(folder: Path, config: TrainingConfig) -> None:
+def diverge(folder: Path, config: TrainingConfig, encoder: ClinicalEncoder) -> None:
     """Leave a first epoch whose weights have diverged."""
-    encoder = ClinicalEncoder.fit(FEATURES, [{}])
     net = build_net("fusion", config, encoder.width)
     optimizer = torch.optim.Adam(net.parameters())
     torch.nn.init.constant_(net.get_parameter("classifier.weight"), float("nan"))

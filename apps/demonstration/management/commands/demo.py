@@ -17,8 +17,8 @@ from apps.demonstration.cohort import build_cohort
 from apps.demonstration.people import create_people, sign_in_table
 from apps.demonstration.summary import summary_lines
 from apps.experiments.models import Experiment
+from apps.experiments.presets import config_of
 from apps.experiments.services import retry_experiment, start_experiment
-from ml.training import TrainingConfig
 
 EXPERIMENT = "Demonstration: five-fold cross-validation on small images"
 
@@ -66,7 +66,9 @@ class Command(BaseCommand):
             if earlier.job is not None and earlier.job.state == Job.State.FAILED:
                 retry_experiment(actor=scientist, experiment=earlier)
             return
-        config = TrainingConfig.small() if epochs is None else TrainingConfig.small(epochs=epochs, patience=epochs)
+        config = config_of("small")
+        if epochs is not None:
+            config = config.model_copy(update={"epochs": epochs, "patience": epochs})
         start_experiment(actor=scientist, name=EXPERIMENT, config=config)
 
     def wait(self, what: str, running: list[Any]) -> None:

@@ -1,0 +1,20 @@
+"""The names of the arms of a run, as pages write them."""
+
+from django import template
+from django.utils.translation import gettext_lazy as _
+
+register = template.Library()
+NAMES = {
+    "imaging": _("imaging"),
+    "fusion": _("fusion"),
+    "clinical": _("clinical"),
+    "logistic_regression": _("logistic regression"),
+    "random_forest": _("random forest"),
+    "perceptron": _("multilayer perceptron"),
+}
+
+
+@register.simple_tag
+def arm_name(arm: str) -> str:
+    """Return what an arm or comparator is called; an unknown one is called by its key."""
+    return str(NAMES.get(arm, arm))
