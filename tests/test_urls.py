@@ -105,6 +105,7 @@ PAGES = [
     Row("experiments:create", SCIENTIST, DONE, "post", {"preset": "nonsense"}, of_center=False, of_study=True),
     Row("experiments:detail", DASHBOARD, of_center=False, of_study=True),
     Row("experiments:status", DASHBOARD, of_center=False, of_study=True),
+    Row("experiments:curves", DASHBOARD, of_center=False, of_study=True),
     Row("experiments:retry", SCIENTIST, CONFLICT, "post", of_center=False, of_study=True),
     Row("experiments:model-card", DASHBOARD, HIDDEN, of_center=False, of_study=True),  # the run has not finished
     Row("experiments:promote", PROMOTERS, CONFLICT, "post", of_center=False, of_study=True),

@@ -68,6 +68,27 @@ class ServingTerm(models.Model):
         return f"service of experiment {self.experiment_id}"
 
 
+class Epoch(models.Model):
+    """One epoch of one cell (arm x fold) of a run, as it was when it ended."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="epochs")
+    arm = models.CharField(max_length=20)
+    fold = models.PositiveSmallIntegerField()
+    number = models.PositiveSmallIntegerField()
+    train_loss = models.FloatField(null=True)
+    # Of the inner validation patients, who decide when to stop.
+    validation_loss = models.FloatField()
+    validation_auc = models.FloatField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["experiment", "arm", "fold", "number"], name="epoch_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"epoch {self.number} of {self.arm}, fold {self.fold}"
+
+
 # The model that stands first where one is shown: the most that is known of a patient, then the CT, then the form.
 ARM_ORDER = ("fusion", "imaging", "clinical")
 

@@ -4,6 +4,7 @@ import time
 
 from apps.core.jobs import JobHandle, durable_task
 from apps.experiments import services
+from apps.experiments.curves import record_epoch
 from apps.experiments.models import Experiment
 from apps.experiments.registry import announce_unseen
 from apps.experiments.selectors import serving_experiment
@@ -40,7 +41,7 @@ def _run(job: JobHandle, experiment: Experiment) -> None:
     manifest = services.write_inputs(experiment)
     folder = services.model_folder(experiment)
     config = training.TrainingConfig.model_validate(experiment.config)
-    metrics = training.run_cross_validation(manifest, folder, config, _Reporter(job))
+    metrics = training.run_cross_validation(manifest, folder, config, _Reporter(job, experiment))
     job.report("Comparing with plain models", 1.0)
     metrics |= {"comparators": run_comparators(manifest, folder, config)}
     card = inference.load_model(folder).card
@@ -48,14 +49,15 @@ def _run(job: JobHandle, experiment: Experiment) -> None:
 
 
 class _Reporter:
-    """Passes the events of the training loop on to the job."""
+    """Passes the events of the training loop on to the job, and writes the epochs down."""
 
-    def __init__(self, job: JobHandle) -> None:
-        self._job = job
+    def __init__(self, job: JobHandle, experiment: Experiment) -> None:
+        self._job, self._experiment = job, experiment
         self._shown = ""
         self._at = 0.0
 
     def __call__(self, event: training.Event) -> None:
+        record_epoch(self._experiment, event)
         text, now = describe(event), time.monotonic()
         if text != self._shown or now - self._at >= SECONDS_BETWEEN_REPORTS:
             self._job.report(text, event.progress)

@@ -10,6 +10,7 @@ urlpatterns = [
     path("new/", views.create, name="create"),
     path("<int:experiment_id>/", views.detail, name="detail"),
     path("<int:experiment_id>/status/", views.status, name="status"),
+    path("<int:experiment_id>/curves/", views.curves, name="curves"),
     path("<int:experiment_id>/model/", views_registry.model_card, name="model-card"),
     path("<int:experiment_id>/promote/", views_registry.promote, name="promote"),
     path("<int:experiment_id>/retire/", views_registry.retire, name="retire"),

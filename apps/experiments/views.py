@@ -10,6 +10,7 @@ from apps.accounts.policy import Permission
 from apps.cohorts.access import require_everywhere
 from apps.cohorts.selectors import exclusions_of
 from apps.experiments import services
+from apps.experiments.curves import curves_of
 from apps.experiments.forms import ExperimentForm
 from apps.experiments.models import Experiment
 from apps.experiments.presets import config_of
@@ -48,6 +49,7 @@ def detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "experiment": experiment,
         "exclusions": exclusions_of(experiment.snapshot),
         "discrimination": discrimination_of(experiment),
+        "curves": curves_of(experiment),
     }
     context |= job_context(request, experiment) | service_context(request, experiment)
     return render(request, "experiments/detail.html", context)
@@ -76,6 +78,14 @@ def status(request: HttpRequest, experiment_id: int) -> HttpResponse:
     if experiment.job is not None and not experiment.job.is_active:
         response["HX-Refresh"] = "true"
     return response
+
+
+@require_GET
+def curves(request: HttpRequest, experiment_id: int) -> HttpResponse:
+    """Send the learning curves as far as they have come."""
+    experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
+    context = {"experiment": experiment, "job": experiment.job, "curves": curves_of(experiment)}
+    return render(request, "experiments/partials/curves.html", context)
 
 
 @require_POST
