@@ -28,6 +28,7 @@ def summary_lines() -> list[str]:
     for label, column in (
         ("fusion model", "fusion"),
         ("imaging model", "imaging"),
+        ("clinical model", "clinical"),
         ("ICH score", "score_ich_score"),
         ("ICH-GS", "score_ich_gs"),
     ):

@@ -152,14 +152,14 @@ def test_an_unknown_set_of_patients_is_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("role", "advice"), [(Role.SCIENTIST, "/experiments/new/"), (Role.PI, "Ask a scientist to start one")]
+    ("role", "advice"), [(Role.SCIENTIST, "/experiments/new/"), (Role.PI, "Ask a scientist to start an experiment")]
 )
 def test_without_a_finished_experiment_the_page_says_what_to_do(
     role: Role, advice: str, users: dict[Role, User], client_as: ClientAs, api_as: ApiAs
 ) -> None:
     page = client_as(users[role]).get(URL)
     assert page.status_code == 200
-    assert "No experiment has finished yet" in page.content.decode() and advice in page.content.decode()
+    assert "No model is in service" in page.content.decode() and advice in page.content.decode()
     assert client_as(users[role]).get(URL + "centers.csv").status_code == 404
     assert api_as(users[role]).get(API).json()["code"] == "no_experiment"
 
