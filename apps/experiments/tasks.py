@@ -8,8 +8,7 @@ from apps.experiments.curves import record_epoch
 from apps.experiments.models import Experiment
 from apps.experiments.registry import announce_unseen
 from apps.experiments.selectors import serving_experiment
-from ml import inference, training
-from ml.comparators import run_comparators
+from ml import comparators, inference, training
 
 STAGES = {"verify": "Reading images", "split": "Splitting patients", "evaluate": "Evaluating", "done": "Done"}
 # Events of the same stage, such as those of single images, are passed on no faster than this.
@@ -43,7 +42,7 @@ def _run(job: JobHandle, experiment: Experiment) -> None:
     config = training.TrainingConfig.model_validate(experiment.config)
     metrics = training.run_cross_validation(manifest, folder, config, _Reporter(job, experiment))
     job.report("Comparing with plain models", 1.0)
-    metrics |= {"comparators": run_comparators(manifest, folder, config)}
+    metrics |= {"comparators": comparators.run_comparators(manifest, folder, config)}
     card = inference.load_model(folder).card
     services.finish_experiment(experiment=experiment, metrics=metrics, card=card)
 
