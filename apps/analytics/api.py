@@ -150,6 +150,8 @@ class AnalysisDetail(APIView):
         shown = dashboard_visible_to(request.user, center=query.get("center", ""), patients=query.get("patients", ""))
         if shown.analysis is None:
             raise Refusal(
-                "no_experiment", _("No model is in service. Start an experiment, or promote the model of a finished one."), status=409
+                "no_experiment",
+                _("No model is in service. Start an experiment, or promote the model of a finished one."),
+                status=409,
             )
         return Response(DashboardSerializer(shown).data)
