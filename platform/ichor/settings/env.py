@@ -39,8 +39,8 @@ def database(url: str) -> dict[str, object]:
         "PORT": str(parts.port or 5432),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        # A query that comes back is planned once a connection: planning takes PostgreSQL longer than most answers.
-        "OPTIONS": {"server_side_binding": True, "prepare_threshold": 5},
+        # A query that comes back is planned once a connection: planning takes PostgreSQL longer than most answers do.
+        "OPTIONS": {"server_side_binding": True, "prepare_threshold": 1},
     }
 
 
