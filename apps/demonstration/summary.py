@@ -32,6 +32,8 @@ def summary_lines() -> list[str]:
         ("ICH score", "score_ich_score"),
         ("ICH-GS", "score_ich_gs"),
     ):
+        if column not in table:  # an arm that this run did not train
+            continue
         area = auc(table["poor_outcome"].astype(int), table[column])
         low, high = area.ci_delong
         lines.append(f"{label:<36}{area.n:>8}{area.value:>8.3f}   {low:.3f} to {high:.3f}")
