@@ -113,16 +113,22 @@ def _check_origin(request: HttpRequest) -> None:
         raise Refusal("foreign_origin", sentence, status=403)
 
 
+def centers_of(request: HttpRequest) -> list[int] | None:
+    """Return the centers whose imaging the actor may see, None for all of them."""
+    roles = getattr(request, "_roles", None)
+    if roles is None:
+        roles = [(membership.role, membership.center_id) for membership in memberships_of(request.user)]
+    centers = {center for role, center in roles if role in _READERS}
+    return None if None in centers else sorted(center for center in centers if center is not None)
+
+
 def visible(request: HttpRequest, center: str) -> Q:
     """Return the condition that something lies in a center whose imaging the actor may see.
 
     `center` is the path to the center. The centers are listed, and not asked for at all where they are all of them,
     so that a search among very many studies stays a walk along one index.
     """
-    roles = getattr(request, "_roles", None)
-    if roles is None:
-        roles = [(membership.role, membership.center_id) for membership in memberships_of(request.user)]
-    centers = {center for role, center in roles if role in _READERS}
-    if None in centers:
+    centers = centers_of(request)
+    if centers is None:
         return Q()
-    return Q(**({f"{center}_id": centers.pop()} if len(centers) == 1 else {f"{center}_id__in": sorted(centers)}))
+    return Q(**({f"{center}_id": centers[0]} if len(centers) == 1 else {f"{center}_id__in": centers}))

@@ -17,8 +17,9 @@ def name(text: str) -> Json:
     return element("PN", {"Alphabetic": text}) if text else element("PN")
 
 
-def day(value: date | None) -> Json:
-    return element("DA", value and f"{value.year:04d}{value.month:02d}{value.day:02d}")
+def day(value: date | str | None) -> Json:
+    """Return a date; of a plain database cursor, SQLite's comes as text."""
+    return element("DA", str(value).replace("-", "") if value else None)
 
 
 # What a search reads of a row, in the order in which the functions below take it.

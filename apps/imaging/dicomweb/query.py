@@ -150,6 +150,11 @@ class Search:
     fields: set[str] | None = field(default_factory=set)
     is_fuzzy: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether everything is asked for: no condition and no page."""
+        return not self.condition and self.limit >= CAP and self.offset == 0
+
 
 def read(parameters: QueryDict, paths: dict[str, str]) -> Search:
     """Read the parameters of a search; `paths` leads from the rows searched to each owner that may be asked about."""

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix, reverse
 
-from apps.imaging.dicomweb.access import visible
+from apps.imaging.dicomweb.access import centers_of, visible
 from apps.imaging.dicomweb.attributes import (
     INSTANCE_FIELDS,
     PATIENT_FIELDS,
@@ -33,6 +34,8 @@ _MORE = "There are additional results that can be requested"
 _STUDY_PATHS = {"study": "", "patient": "patient__"}
 _SERIES_PATHS = {"series": "", "study": "study__", "patient": "patient__"}
 _INSTANCE_PATHS = {"instance": "", "series": "series__", "study": "series__study__", "patient": "series__patient__"}
+# Stands for the study in a query that is written before any is asked for.
+_STUDY = "study"
 # Where a study's columns end in a row.
 _STUDY_END = len(PATIENT_FIELDS) + len(STUDY_FIELDS)
 _UID = len(PATIENT_FIELDS)
@@ -67,7 +70,8 @@ def series(request: HttpRequest, study: str | None = None) -> HttpResponse:
     base, scope = base_of(request), visible(request, "study__center")
     if study is not None:
         scope &= Q(study__study_instance_uid=study)
-        return _answer(request, search, _OF_STUDY, scope, lambda row: series_json(base, study, *row), study)
+        found = _series_of(study, centers_of(request)) if search.is_plain else None
+        return _answer(request, search, _OF_STUDY, scope, lambda row: series_json(base, study, *row), study, found)
 
     def to_json(row: Row) -> Json:
         return study_json(base, *row[:_STUDY_END]) | series_json(base, row[_UID], *row[_STUDY_END:])
@@ -96,6 +100,26 @@ def instances(request: HttpRequest, study: str | None = None, series: str | None
     return _answer(request, search, _ALL_INSTANCES if study is None else _BELOW_STUDY, scope, to_json, study)
 
 
+def _series_of(study: str, centers: list[int] | None) -> list[Row] | None:
+    """Return all series of a study, which a viewer asks for first of all; None where the query differs by its shape."""
+    if centers is not None and len(centers) != 1:
+        return None
+    sql, places = _series_query(everywhere=centers is None)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [study if place == _STUDY else centers and centers[0] for place in places])
+        found: list[Row] = cursor.fetchall()
+    return found
+
+
+@cache
+def _series_query(*, everywhere: bool) -> tuple[str, tuple[Any, ...]]:
+    """Return the query as Django writes it, once, and what stands for the study and the center in it."""
+    wanted: dict[str, Any] = {"study__study_instance_uid": _STUDY}
+    rows = _OF_STUDY.filter(**wanted if everywhere else wanted | {"study__center_id": -1})
+    sql, places = rows[: CAP + 1].query.sql_with_params()
+    return sql, tuple(places)
+
+
 def base_of(request: HttpRequest) -> str:
     """Return the absolute address below which studies lie."""
     return f"{request.scheme}://{request.get_host()}{_studies_path(get_script_prefix())}"
@@ -113,11 +137,12 @@ def _answer(
     scope: Q,
     to_json: Callable[[Row], Json],
     within: str | None = None,
+    found: list[Row] | None = None,
 ) -> HttpResponse:
     content_type = json_type(request)
-    rows = rows.filter(scope & search.condition)
     length = min(search.limit, CAP)
-    found = list(rows[search.offset : search.offset + length + 1])
+    if found is None:
+        found = list(rows.filter(scope & search.condition)[search.offset : search.offset + length + 1])
     if within is not None and not found:
         # Nothing of this study matches; a study that is absent or foreign is told from that.
         study_rows = ImagingStudy.objects.filter(visible(request, "center"), study_instance_uid=within)
