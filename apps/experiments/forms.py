@@ -4,6 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.experiments.presets import CHOICES
+from apps.experiments.registry import MIN_REASON
 
 
 class ExperimentForm(forms.Form):
@@ -17,8 +18,11 @@ class ExperimentForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    """The reason for a change of the model in service; what is too short or too long the registry says."""
+    """The reason for a change of the model in service, as the page asks for it; the registry checks it."""
 
     reason = forms.CharField(
-        label=_("Reason"), required=False, help_text=_("Stands in the registry and in the audit trail.")
+        label=_("Reason"),
+        min_length=MIN_REASON,
+        max_length=300,
+        help_text=_("Stands in the registry and in the audit trail."),
     )
