@@ -19,7 +19,7 @@ from typing import Any
 from celery import current_app, shared_task
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -114,9 +114,18 @@ def send(job: Job) -> None:
         Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(heartbeat_at=timezone.now())
 
 
-def retry(job: Job) -> None:
-    """Queue a failed job again with the same input."""
-    changed = Job.objects.filter(pk=job.pk, state=Job.State.FAILED).update(
+def stop(jobs: QuerySet[Job], *, failure: str) -> int:
+    """End jobs that wait or run, with a sentence; a worker that runs one notices when it next reports."""
+    active = jobs.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    return active.update(
+        state=Job.State.FAILED, claim="", failure=failure, failure_code="stopped", finished_at=timezone.now()
+    )
+
+
+def retry(job: Job, *, though_done: bool = False) -> None:
+    """Queue a failed job again with the same input; one that was done too, if what it made was lost."""
+    states = [Job.State.FAILED, Job.State.SUCCEEDED] if though_done else [Job.State.FAILED]
+    changed = Job.objects.filter(pk=job.pk, state__in=states).update(
         state=Job.State.QUEUED,
         failure="",
         failure_code="",

@@ -13,17 +13,18 @@ from apps.accounts.access import get_visible, person, require
 from apps.accounts.policy import Permission
 from apps.cohorts.access import require_everywhere
 from apps.experiments.models import Experiment
-from apps.experiments.presets import CHOICES, config_of
+from apps.experiments.presets import CHOICES, DESIGNS, config_of
+from apps.experiments.progress import progress_of
 from apps.experiments.selectors import experiments_visible_to
 from apps.experiments.services import start_experiment
 
 
 class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
     snapshot = serializers.CharField(source="snapshot.digest")
-    state = serializers.CharField(source="job.state", allow_null=True)
-    stage = serializers.CharField(source="job.stage", allow_null=True)
-    progress = serializers.FloatField(source="job.progress", allow_null=True)
-    failure = serializers.CharField(source="job.failure", allow_null=True)
+    state = serializers.SerializerMethodField()
+    stage = serializers.SerializerMethodField()
+    progress = serializers.SerializerMethodField(help_text="0 to 1, of the whole run.")
+    failure = serializers.SerializerMethodField()
     serves = serializers.SerializerMethodField(help_text="Whether this run's model is in service.")
 
     class Meta:
@@ -45,6 +46,18 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
             "finished_at",
         )
 
+    def get_state(self, experiment: Experiment) -> str:
+        return progress_of(experiment).state
+
+    def get_stage(self, experiment: Experiment) -> str:
+        return progress_of(experiment).stage
+
+    def get_progress(self, experiment: Experiment) -> float:
+        return progress_of(experiment).progress
+
+    def get_failure(self, experiment: Experiment) -> str:
+        return progress_of(experiment).failure
+
     def get_serves(self, experiment: Experiment) -> bool:
         return any(term.ended_at is None for term in experiment.terms.all())
 
@@ -52,6 +65,7 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
 class StartSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     preset = serializers.ChoiceField(choices=[key for key, _ in CHOICES])
+    design = serializers.ChoiceField(choices=[key for key, _ in DESIGNS], default="folds")
     at_door = serializers.BooleanField(
         default=False, help_text="Leave out what is decided after admission, such as the treatment."
     )
@@ -72,7 +86,8 @@ class ExperimentList(generics.ListAPIView[Experiment]):
         require_everywhere(request.user, Permission.RUN_EXPERIMENTS)
         body = StartSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        config = config_of(body.validated_data["preset"], at_door=body.validated_data["at_door"])
+        wanted = body.validated_data
+        config = config_of(wanted["preset"], design=wanted["design"], at_door=wanted["at_door"])
         experiment = start_experiment(actor=person(request.user), name=body.validated_data["name"], config=config)
         return Response(ExperimentSerializer(experiment).data, status=201)
 

@@ -14,6 +14,8 @@ class ArmCalibration:
     arm: str
     n: int
     figures: Calibration | None
+    # Of the line by which the networks' own word is recalibrated: below 1, they tell risks too extreme.
+    line_slope: float | None
 
 
 def calibrations_of(experiment: Experiment) -> list[ArmCalibration]:
@@ -31,5 +33,6 @@ def calibrations_of(experiment: Experiment) -> list[ArmCalibration]:
             figures = calibration([poor for poor, _ in own], [probability for _, probability in own])
         except StatisticsError:
             figures = None
-        found.append(ArmCalibration(arm, len(own), figures))
+        line = experiment.card.get("recalibration", {}).get(arm)
+        found.append(ArmCalibration(arm, len(own), figures, line["slope"] if line else None))
     return found

@@ -18,6 +18,7 @@ class Curve:
 
     arm: str
     fold: int
+    inner: int
     training: str
     validation: str
     last: Epoch
@@ -26,15 +27,16 @@ class Curve:
 
 def record_epoch(experiment: Experiment, event: training.Event) -> None:
     """Write one epoch down, or forget those of a cell that begins anew; other events are passed over."""
-    if event.arm is None or event.fold is None:
+    if event.arm is None or event.fold is None or event.inner is None:
         return
     if event.stage == "restart":
-        Epoch.objects.filter(experiment=experiment, arm=event.arm, fold=event.fold).delete()
+        Epoch.objects.filter(experiment=experiment, arm=event.arm, fold=event.fold, inner=event.inner).delete()
     elif event.stage == "train" and event.epoch is not None and event.loss is not None:
         Epoch.objects.update_or_create(
             experiment=experiment,
             arm=event.arm,
             fold=event.fold,
+            inner=event.inner,
             number=event.epoch,
             defaults={"train_loss": event.train_loss, "validation_loss": event.loss, "validation_auc": event.auc},
         )
@@ -42,16 +44,17 @@ def record_epoch(experiment: Experiment, event: training.Event) -> None:
 
 def curves_of(experiment: Experiment) -> list[Curve]:
     """Return the curves of a run's cells, in the order in which arms are shown; all share one scale of loss."""
-    epochs = list(experiment.epochs.order_by("arm", "fold", "number"))
+    epochs = list(experiment.epochs.order_by("arm", "fold", "inner", "number"))
     if not epochs:
         return []
     highest = max(value for epoch in epochs for value in (epoch.train_loss or 0.0, epoch.validation_loss)) or 1.0
     most = max(epoch.number for epoch in epochs)
-    cells = [list(cell) for _key, cell in groupby(epochs, key=lambda epoch: (epoch.arm, epoch.fold))]
+    cells = [list(cell) for _key, cell in groupby(epochs, key=lambda epoch: (epoch.arm, epoch.fold, epoch.inner))]
     curves = [
         Curve(
             arm=cell[0].arm,
             fold=cell[0].fold,
+            inner=cell[0].inner,
             training=_points([(epoch.number, epoch.train_loss) for epoch in cell], most, highest),
             validation=_points([(epoch.number, epoch.validation_loss) for epoch in cell], most, highest),
             last=cell[-1],
@@ -59,7 +62,7 @@ def curves_of(experiment: Experiment) -> list[Curve]:
         )
         for cell in cells
     ]
-    return sorted(curves, key=lambda curve: (ARM_ORDER.index(curve.arm), curve.fold))
+    return sorted(curves, key=lambda curve: (ARM_ORDER.index(curve.arm), curve.fold, curve.inner))
 
 
 def _points(values: Sequence[tuple[int, float | None]], most: int, highest: float) -> str:

@@ -16,7 +16,9 @@ class Experiment(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # Prepares the run and queues its cells; the last cell that ends queues the finishing.
     job = models.OneToOneField("core.Job", on_delete=models.PROTECT, null=True, related_name="experiment")
+    finishing = models.OneToOneField("core.Job", on_delete=models.PROTECT, null=True, related_name="+")
     # Empty until the run has ended; metrics.json of the run folder.
     metrics = models.JSONField(default=dict)
     # model.json of the run folder: features, configuration, versions, and the digest of each weight file.
@@ -32,6 +34,10 @@ class Experiment(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.finished_at is not None
+
+    @property
+    def is_nested(self) -> bool:
+        return bool(self.config.get("inner_folds", 1) > 1)
 
     @property
     def run_folder(self) -> str:
@@ -68,12 +74,33 @@ class ServingTerm(models.Model):
         return f"service of experiment {self.experiment_id}"
 
 
+class Cell(models.Model):
+    """One network of a run (arm x outer fold x inner fold): a job of its own, for any worker that trains."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="cells")
+    arm = models.CharField(max_length=20)
+    fold = models.PositiveSmallIntegerField()
+    inner = models.PositiveSmallIntegerField()
+    job = models.OneToOneField("core.Job", on_delete=models.PROTECT, related_name="+")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["experiment", "arm", "fold", "inner"], name="cell_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.arm} cell {self.fold}-{self.inner}"
+
+
 class Epoch(models.Model):
-    """One epoch of one cell (arm x fold) of a run, as it was when it ended."""
+    """One epoch of one cell of a run, as it was when it ended."""
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="epochs")
     arm = models.CharField(max_length=20)
     fold = models.PositiveSmallIntegerField()
+    inner = models.PositiveSmallIntegerField(default=1)
     number = models.PositiveSmallIntegerField()
     train_loss = models.FloatField(null=True)
     # Of the inner validation patients, who decide when to stop.
@@ -82,11 +109,11 @@ class Epoch(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["experiment", "arm", "fold", "number"], name="epoch_once")
+            models.UniqueConstraint(fields=["experiment", "arm", "fold", "inner", "number"], name="epoch_once")
         ]
 
     def __str__(self) -> str:
-        return f"epoch {self.number} of {self.arm}, fold {self.fold}"
+        return f"epoch {self.number} of {self.arm}, fold {self.fold}-{self.inner}"
 
 
 # The model that stands first where one is shown: the most that is known of a patient, then the CT, then the form.

@@ -12,14 +12,20 @@ CHOICES = [
     ("small", _("Small images: minutes on two processor cores, for trying things out")),
 ]
 
+DESIGNS = [
+    ("folds", _("5-fold cross-validation: 5 networks for each model")),
+    ("nested", _("Nested 5 × 5 cross-validation: each fold is predicted by 5 networks, 25 for each model")),
+    ("center", _("Leave one center out: each center is predicted by networks that have seen none of its patients")),
+]
+_DESIGNS: dict[str, dict[str, object]] = {"folds": {}, "nested": {"inner_folds": 5}, "center": {"scheme": "center"}}
 
 # The image alone, the form alone, and both joined.
 ARMS = ("imaging", "fusion", "clinical")
 
 
-def config_of(preset: str, *, at_door: bool = False) -> TrainingConfig:
+def config_of(preset: str, *, design: str = "folds", at_door: bool = False) -> TrainingConfig:
     """Return the configuration of a preset; at the door, what is decided after admission is left out."""
-    settings: dict[str, object] = {"arms": ARMS, "without": later_features() if at_door else ()}
+    settings: dict[str, object] = {"arms": ARMS, "without": later_features() if at_door else (), **_DESIGNS[design]}
     if preset == "study":
         return TrainingConfig.model_validate(settings)
     if preset == "small":

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import pandas as pd
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from apps.accounts.access import Actor, has_permission_everywhere
 from apps.accounts.policy import Permission
 from apps.cohorts.selectors import load_included
-from apps.experiments.models import Experiment, PatientResult, ServingTerm
+from apps.experiments.models import Cell, Experiment, PatientResult, ServingTerm
 
 # A model may be promoted again and again; a roll-back looks no farther than this.
 LOOK_BACK = 50
@@ -31,7 +31,8 @@ def experiments_visible_to(actor: Actor) -> QuerySet[Experiment]:
     """Return all experiments for those who see experiments of all centers: a run is made of all of them."""
     if not has_permission_everywhere(actor, Permission.VIEW_EXPERIMENTS):
         return Experiment.objects.none()
-    return Experiment.objects.select_related("snapshot", "job", "created_by")
+    runs = Experiment.objects.select_related("snapshot", "job", "finishing", "created_by")
+    return runs.prefetch_related(Prefetch("cells", Cell.objects.select_related("job")))
 
 
 def serving_experiment() -> Experiment | None:

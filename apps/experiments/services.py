@@ -1,6 +1,7 @@
 """Starting a training run, and writing down what came of it."""
 
 import csv
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +23,17 @@ from apps.core import jobs, store
 from apps.core.errors import Refusal
 from apps.core.models import Job
 from apps.crf.selectors import model_features
-from apps.experiments.models import Experiment, PatientResult
+from apps.experiments.models import Cell, Experiment, PatientResult
+from apps.experiments.progress import jobs_of
 from apps.experiments.registry import begin_first_term
 from apps.patients.models import Patient
+from ml.hematoma import FEATURES
 from ml.preprocessing import PREPROCESSING_VERSION
+from ml.scores import SCORES
 from ml.training import Case, Feature, Manifest, TrainingConfig, write_manifest
 
 if TYPE_CHECKING:
-    from ml.training import ModelCard
+    from ml.training import CellKey, ModelCard
 
 # With fewer of either outcome a fold can be left without one of them.
 MIN_PER_OUTCOME_AND_FOLD = 2
@@ -83,14 +87,71 @@ def _preprocessing_of(rows: list[Row]) -> str:
 
 @transaction.atomic
 def retry_experiment(*, actor: User, experiment: Experiment) -> None:
-    """Queue a failed run again; it goes on from its last checkpoint."""
+    """Queue the failed jobs of a run again; they go on from their last checkpoints."""
     require_everywhere(actor, Permission.RUN_EXPERIMENTS)
     # The lock lets one of two clicks at the same moment through.
-    job = Job.objects.select_for_update().filter(experiment=experiment).first()
-    if job is None or job.state != Job.State.FAILED:
+    locked = Experiment.objects.select_for_update(of=("self",)).get(pk=experiment.pk)
+    failed = [job for job in jobs_of(locked) if job.state == Job.State.FAILED]
+    if not failed:
         raise Refusal("not_failed", _("Only a failed run can be tried again."), status=409)
     record(actor=actor, action="retry_experiment", target=experiment)
-    jobs.retry(job)
+    for job in failed:
+        jobs.retry(job)
+
+
+@transaction.atomic
+def stop_experiment(*, actor: User, experiment: Experiment) -> None:
+    """End the jobs of a run that wait or work; what they have trained stays, and a retry goes on from there."""
+    require_everywhere(actor, Permission.RUN_EXPERIMENTS)
+    numbers = [job.pk for job in jobs_of(experiment)]
+    stopped = jobs.stop(
+        Job.objects.filter(pk__in=numbers),
+        failure=_("Stopped by a person. Try again to go on from the last finished epoch."),
+    )
+    if not stopped:
+        raise Refusal("not_running", _("This run has ended; there is nothing to stop."), status=409)
+    record(actor=actor, action="stop_experiment", target=experiment)
+
+
+def config_of_run(experiment: Experiment) -> TrainingConfig:
+    """Return the configuration that a run was started with."""
+    return TrainingConfig.model_validate(experiment.config)
+
+
+def queue_cells(experiment: Experiment, keys: "Iterable[CellKey]") -> None:
+    """Queue a job for each cell that has none; the order is that in which one worker would train them."""
+    from apps.experiments.tasks import train_cell
+
+    with transaction.atomic():
+        locked = Experiment.objects.select_for_update(of=("self",)).get(pk=experiment.pk)
+        known = {(cell.arm, cell.fold, cell.inner) for cell in locked.cells.all()}
+        for arm, fold, inner in keys:
+            if (arm, fold, inner) not in known:
+                job = train_cell.enqueue(experiment_id=locked.pk, arm=arm, fold=fold, inner=inner)
+                Cell.objects.create(experiment=locked, arm=arm, fold=fold, inner=inner, job=job)
+
+
+def finish_cell(cell: Cell) -> None:
+    """Write down that a cell is trained; with the last one of its run, queue the finishing."""
+    from apps.experiments.tasks import finish
+
+    with transaction.atomic():
+        # Of two cells that end at the same moment, the second to get the lock sees the first.
+        experiment = Experiment.objects.select_for_update(of=("self",)).get(pk=cell.experiment_id)
+        if not Cell.objects.filter(pk=cell.pk, finished_at=None).update(finished_at=timezone.now()):
+            return
+        if not experiment.cells.filter(finished_at=None).exists():
+            experiment.finishing = finish.enqueue(experiment_id=experiment.pk)
+            experiment.save(update_fields=["finishing"])
+
+
+def queue_again(experiment: Experiment, keys: "Iterable[CellKey]") -> None:
+    """Have cells trained again whose files were lost or damaged after they had ended."""
+    with transaction.atomic():
+        for arm, fold, inner in keys:
+            cell = experiment.cells.select_related("job").get(arm=arm, fold=fold, inner=inner)
+            Cell.objects.filter(pk=cell.pk).update(finished_at=None)
+            jobs.retry(cell.job, though_done=True)
 
 
 def run_folder(experiment: Experiment) -> Path:
@@ -122,6 +183,8 @@ def write_inputs(experiment: Experiment) -> Path:
 
 
 def _case(row: Row, features: Iterable[Feature]) -> Case:
+    # A snapshot from before hematomas were measured has no such columns.
+    hematoma = {name: row.get(f"hematoma_{name}") for name in FEATURES}
     return Case(
         id=row["study_id"],
         patient=row["study_id"],
@@ -130,6 +193,8 @@ def _case(row: Row, features: Iterable[Feature]) -> Case:
         image=f"images/{row['tensor_sha256']}.npy",
         image_sha256=row["tensor_sha256"],
         clinical={feature.name: row[f"crf_{feature.name}"] for feature in features},
+        hematoma=None if None in hematoma.values() else hematoma,
+        scores={key: row.get(f"score_{key}") for key in SCORES},
     )
 
 
@@ -140,7 +205,8 @@ def _bring(name: str, path: Path) -> None:
     try:
         path.hardlink_to(default_storage.path(name))
     except (NotImplementedError, OSError):
-        partial = path.with_suffix(".part")
+        # A name of its own: several workers may bring it at the same time.
+        partial = path.with_suffix(f".{secrets.token_hex(4)}.part")
         partial.write_bytes(store.get(name))
         partial.rename(path)
 

@@ -16,4 +16,5 @@ urlpatterns = [
     path("<int:experiment_id>/retire/", views_registry.retire, name="retire"),
     path("roll-back/", views_registry.roll_back, name="roll-back"),
     path("<int:experiment_id>/retry/", views.retry, name="retry"),
+    path("<int:experiment_id>/stop/", views.stop, name="stop"),
 ]

@@ -14,6 +14,7 @@ from apps.experiments.curves import curves_of
 from apps.experiments.forms import ExperimentForm
 from apps.experiments.models import Experiment
 from apps.experiments.presets import config_of
+from apps.experiments.progress import progress_of
 from apps.experiments.selectors import (
     Discrimination,
     discrimination_of,
@@ -28,7 +29,10 @@ def listing(request: HttpRequest) -> HttpResponse:
     """List the runs, newest first."""
     require(request.user, Permission.VIEW_EXPERIMENTS)
     context = {
-        "rows": [(experiment, _headline(experiment)) for experiment in experiments_visible_to(request.user)],
+        "rows": [
+            (experiment, progress_of(experiment), _headline(experiment))
+            for experiment in experiments_visible_to(request.user)
+        ],
         "can_run": has_permission_everywhere(request.user, Permission.RUN_EXPERIMENTS),
         "serving": serving_experiment(),
     }
@@ -64,7 +68,11 @@ def create(request: HttpRequest) -> HttpResponse:
         experiment = services.start_experiment(
             actor=person(request.user),
             name=form.cleaned_data["name"],
-            config=config_of(form.cleaned_data["preset"], at_door=form.cleaned_data["at_door"]),
+            config=config_of(
+                form.cleaned_data["preset"],
+                design=form.cleaned_data["design"],
+                at_door=form.cleaned_data["at_door"],
+            ),
         )
         return redirect("experiments:detail", experiment.pk)
     return render(request, "experiments/create.html", {"form": form})
@@ -75,7 +83,7 @@ def status(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """Send the job's fragment; once the run has ended the page is loaded anew."""
     experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
     response = render(request, "partials/job.html", job_context(request, experiment))
-    if experiment.job is not None and not experiment.job.is_active:
+    if not progress_of(experiment).is_active:
         response["HX-Refresh"] = "true"
     return response
 
@@ -84,7 +92,7 @@ def status(request: HttpRequest, experiment_id: int) -> HttpResponse:
 def curves(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """Send the learning curves as far as they have come."""
     experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
-    context = {"experiment": experiment, "job": experiment.job, "curves": curves_of(experiment)}
+    context = {"experiment": experiment, "job": progress_of(experiment), "curves": curves_of(experiment)}
     return render(request, "experiments/partials/curves.html", context)
 
 
@@ -96,11 +104,20 @@ def retry(request: HttpRequest, experiment_id: int) -> HttpResponse:
     return redirect("experiments:detail", experiment.pk)
 
 
+@require_POST
+def stop(request: HttpRequest, experiment_id: int) -> HttpResponse:
+    """End a run that waits or works; it can be tried again, and goes on where it was."""
+    experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
+    services.stop_experiment(actor=person(request.user), experiment=experiment)
+    return redirect("experiments:detail", experiment.pk)
+
+
 def job_context(request: HttpRequest, experiment: Experiment) -> dict[str, object]:
     """Return what partials/job.html needs; only who may run experiments sees the retry button."""
     can_run = has_permission_everywhere(request.user, Permission.RUN_EXPERIMENTS)
     return {
-        "job": experiment.job,
+        "job": progress_of(experiment),
         "job_url": reverse("experiments:status", args=[experiment.pk]),
         "retry_url": reverse("experiments:retry", args=[experiment.pk]) if can_run else "",
+        "stop_url": reverse("experiments:stop", args=[experiment.pk]) if can_run else "",
     }

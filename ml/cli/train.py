@@ -47,7 +47,7 @@ def _report(event: "Event") -> None:
     if event.stage == "verify" and event.progress > 0:
         return
     parts = [f"{event.progress:4.0%}", event.stage]
-    parts += [f"{event.arm} fold {event.fold}"] if event.arm else []
+    parts += [f"{event.arm} fold {event.fold}-{event.inner}"] if event.arm else []
     parts += [f"epoch {event.epoch}"] if event.epoch else []
     parts += [f"loss {event.loss:.4f}"] if event.loss is not None else []
     parts += [f"AUC {event.auc:.3f}"] if event.auc is not None else []

@@ -1,11 +1,11 @@
 """The fold models of a run as one model: the mean of their probabilities."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ class Prediction:
     probability
         Mean of ``per_fold``.
     per_fold
-        What each fold's model says, in the order of the folds.
+        What each outer fold says, in their order: the mean of its networks, recalibrated as the model card has it.
     arm
         The arm that was used.
     gate_mean
@@ -48,7 +48,7 @@ class Prediction:
     engine
         What computed them, with its release: OpenVINO on the CPU, torch elsewhere.
     precision
-        Of each fold's network. With torch it is that of the weights; CUDA may round inside convolutions (TF32).
+        Of each network. With torch it is that of the weights; CUDA may round inside convolutions (TF32).
     """
 
     probability: float
@@ -60,6 +60,17 @@ class Prediction:
     seconds: float
     engine: str
     precision: tuple[Precision, ...]
+
+
+class Network(NamedTuple):
+    """One network of a model, in torch and in evaluation mode."""
+
+    fold: int
+    """Outer fold, from 1."""
+    net: nn.Module
+    encoder: ClinicalEncoder
+    logit_shift: float
+    """To be taken from its logit."""
 
 
 class Model:
@@ -114,38 +125,83 @@ class Model:
             a value is missing; ``no_arm``: the arm was not trained.
         """
         record = clinical or {}
-        absent = self.missing(record)
-        refused = tuple(name for name in absent if name not in may_impute)
-        chosen = arm or self._default_arm(clinical, refused)
-        if chosen not in self.arms:
-            raise MLError("no_arm", f"This model has no {chosen} arm; choose another model or arm.")
-        if chosen != "imaging" and refused:
-            raise MLError("clinical_missing", f"The {chosen} model needs {', '.join(refused)}; complete the form.")
-        tensor = self._prepare(image)
+        chosen, refused = self.settle_arm(clinical, arm, may_impute)
+        tensor = self.prepare(image)
         members = self._load(chosen)
         start = time.perf_counter()
         outputs = [member.predict(tensor, record) for member in members]
         seconds = time.perf_counter() - start
-        per_fold = tuple(probability for probability, _ in outputs)
+        per_fold = self._per_fold(chosen, members, [probability for probability, _ in outputs])
         gates = [gate for _, gate in outputs if gate is not None]
         return Prediction(
             probability=float(np.mean(per_fold)),
             per_fold=per_fold,
             arm=chosen,
             gate_mean=float(np.mean(gates)) if gates else None,
-            imputed=absent if chosen != "imaging" else (),
+            imputed=self.missing(record) if chosen != "imaging" else (),
             missing=refused if chosen == "imaging" and clinical is not None else (),
             seconds=seconds,
             engine=members[0].engine,
             precision=tuple(member.precision for member in members),
         )
 
+    def settle_arm(
+        self, clinical: Mapping[str, ClinicalValue] | None, arm: Arm | None, may_impute: Collection[str]
+    ) -> tuple[Arm, tuple[str, ...]]:
+        """Return the arm that :meth:`predict` uses, and the missing values that must not be filled in.
+
+        Raises
+        ------
+        MLError
+            ``clinical_missing``, ``no_arm``
+        """
+        refused = tuple(name for name in self.missing(clinical or {}) if name not in may_impute)
+        chosen = arm or self._default_arm(clinical, refused)
+        if chosen not in self.arms:
+            raise MLError("no_arm", f"This model has no {chosen} arm; choose another model or arm.")
+        if chosen != "imaging" and refused:
+            raise MLError("clinical_missing", f"The {chosen} model needs {', '.join(refused)}; complete the form.")
+        return chosen, refused
+
+    def networks(self, arm: Arm, folds: Collection[int] | None = None) -> Iterator[Network]:
+        """Open the networks of an arm one after the other, for whoever needs their gradients.
+
+        Parameters
+        ----------
+        folds
+            Outer folds whose networks are wanted; left out, all.
+
+        Raises
+        ------
+        MLError
+            ``damaged_file``
+        """
+        for file in self._files(arm):
+            if folds is None or file.fold in folds:
+                yield _open(self._run_dir, file, self._device)
+
+    def _per_fold(self, arm: Arm, members: "Sequence[_Member]", said: Sequence[float]) -> tuple[float, ...]:
+        """Take the mean of each outer fold's networks, and recalibrate it."""
+        folds: dict[int, list[float]] = {}
+        for member, probability in zip(members, said, strict=True):
+            folds.setdefault(member.fold, []).append(probability)
+        raw = [float(np.mean(inner)) for inner in folds.values()]
+        line = self.card.recalibration.get(arm)
+        return tuple(raw if line is None else line.apply(raw).tolist())
+
     def _default_arm(self, clinical: Mapping[str, ClinicalValue] | None, refused: Collection[str]) -> Arm:
         if "imaging" not in self.arms:
             return "fusion" if "fusion" in self.arms else "clinical"
         return "fusion" if clinical is not None and not refused and "fusion" in self.arms else "imaging"
 
-    def _prepare(self, image: Image) -> Tensor:
+    def prepare(self, image: Image) -> Tensor:
+        """Turn a preprocessed image (z, y, x) into what the networks were trained on, (1, 1, z, y, x).
+
+        Raises
+        ------
+        MLError
+            ``bad_image``
+        """
         array = np.asarray(image)
         floating = array.ndim == 3 and np.issubdtype(array.dtype, np.floating)
         if not (floating and array.size > 0 and array.min() >= 0 and array.max() <= 1):
@@ -160,15 +216,20 @@ class Model:
 
     def _load(self, arm: Arm) -> "list[_Member]":
         if arm not in self._members:
-            files = sorted((file for file in self.card.weights if file.arm == arm), key=lambda file: file.fold)
-            self._members[arm] = [_member(self._run_dir, file, self._device) for file in files]
+            self._members[arm] = [
+                _member(self._run_dir, file, self._device, self.card.config.image_shape) for file in self._files(arm)
+            ]
         return self._members[arm]
+
+    def _files(self, arm: Arm) -> list[WeightFile]:
+        return sorted((file for file in self.card.weights if file.arm == arm), key=lambda file: (file.fold, file.inner))
 
 
 @dataclass(frozen=True)
 class _Member:
-    """One fold's network with its own encoder."""
+    """One network with its own encoder, of one outer fold."""
 
+    fold: int
     net: nn.Module
     encoder: ClinicalEncoder
     logit_shift: float
@@ -184,21 +245,25 @@ class _Member:
         return probability, None if gate is None else float(gate.mean())
 
 
-def _member(run_dir: Path, file: WeightFile, device: torch.device) -> _Member:
+def _open(run_dir: Path, file: WeightFile, device: torch.device) -> Network:
     weights = load_weights(run_dir / file.path, file.sha256)
     net = build_net(weights.arm, weights.config, weights.encoder.width)
     net.load_state_dict(weights.state)
-    net = place(net, device).eval()
+    return Network(file.fold, place(net, device).eval(), weights.encoder, weights.logit_shift)
+
+
+def _member(run_dir: Path, file: WeightFile, device: torch.device, shape: tuple[int, int, int]) -> _Member:
+    fold, net, encoder, shift = _open(run_dir, file, device)
     features = getattr(net, "features", None)
     if device.type != "cpu" or not isinstance(features, DenseFeatures):
-        return _Member(net, weights.encoder, weights.logit_shift, device, f"torch {torch.__version__}", "f32")
-    clinical = torch.zeros(1, weights.encoder.width)
+        return _Member(fold, net, encoder, shift, device, f"torch {torch.__version__}", "f32")
+    clinical = torch.zeros(1, encoder.width)
 
     def logit(image: Tensor) -> Tensor:
-        return forward(net, image, clinical)[0] - weights.logit_shift
+        return forward(net, image, clinical)[0] - shift
 
-    precision = compile_features(features, weights.config.image_shape, logit)
-    return _Member(net, weights.encoder, weights.logit_shift, device, engine_version(), precision)
+    precision = compile_features(features, shape, logit)
+    return _Member(fold, net, encoder, shift, device, engine_version(), precision)
 
 
 def load_model(run_dir: Path | str, device: str = "cpu") -> Model:

@@ -1,4 +1,4 @@
-"""One cell of the experiment: one arm trained on one fold, from wherever the last attempt was cut off."""
+"""One cell of the experiment: one arm trained on one inner fold, from wherever the last attempt was cut off."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,6 @@ class CellTrainer:
     def __init__(
         self,
         arm: Arm,
-        number: int,
         *,
         data: CellData,
         config: TrainingConfig,
@@ -65,13 +64,13 @@ class CellTrainer:
         files: CellFiles,
         listener: Listener,
     ) -> None:
-        self._arm, self._number, self._data, self._config, self._device = arm, number, data, config, device
+        self._arm, self._data, self._config, self._device = arm, data, config, device
         self._files, self._listener = files, listener
         fit = [data.cases[case] for case in data.fold.fit]
         self._encoder = ClinicalEncoder.fit(data.features, [case.clinical for case in fit])
         poor = sum(case.label for case in fit)
         self._weight = (len(fit) - poor) / poor if config.class_weighting else 1.0
-        with seeded(config.seed, arm, number, 0):
+        with seeded(config.seed, arm, data.fold.name, 0):
             net = build_net(arm, config, self._encoder.width)
         self._net = place(net, device)
         size = config.micro_batch_size or -(-config.batch_size // distributed.size())
@@ -129,7 +128,7 @@ class CellTrainer:
     def _epoch(self, epoch: int) -> EpochRecord:
         self._net.train()
         losses = []
-        with seeded(self._config.seed, self._arm, self._number, epoch) as generator:
+        with seeded(self._config.seed, self._arm, self._data.fold.name, epoch) as generator:
             steps = self._step.run(self._batches(generator), self._load, generator)
             for number, values in enumerate(steps, start=1):
                 if not values.finite:
@@ -150,7 +149,8 @@ class CellTrainer:
         )
 
     def _lost(self, kind: str, values: StepValues, when: str) -> MLError:
-        where = f"in the {self._arm} arm, fold {self._number}, {when}"
+        fold = self._data.fold.name if self._config.inner_folds > 1 else self._data.fold.number
+        where = f"in the {self._arm} arm, fold {fold}, {when}"
         what = f"The {kind} loss became {values.loss} {where}"
         if values.gradient and np.isfinite(values.loss):
             what = f"A gradient became infinite or no number {where}"
@@ -184,7 +184,8 @@ class CellTrainer:
         net = place(net, self._device)
         weights = Weights(
             arm=self._arm,
-            fold=self._number,
+            fold=self._data.fold.number,
+            inner=self._data.fold.inner,
             state=state.best_weights,
             encoder=self._encoder,
             config=self._config,

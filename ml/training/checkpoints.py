@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ml.errors import MLError
 from ml.training.config import Arm, TrainingConfig
 from ml.training.encoder import ClinicalEncoder
-from ml.training.files import file_sha256, load_tensors, serialize, write_bytes, write_text
+from ml.training.files import file_sha256, write_bytes, write_text
+from ml.training.tensors import load_tensors, serialize
 
 
 class EpochRecord(BaseModel):
@@ -81,6 +82,7 @@ class Weights:
 
     arm: Arm
     fold: int
+    inner: int
     state: dict[str, Tensor]
     encoder: ClinicalEncoder
     config: TrainingConfig
@@ -93,6 +95,7 @@ class Weights:
         return {
             "arm": self.arm,
             "fold": self.fold,
+            "inner": self.inner,
             "state": {key: value.contiguous() for key, value in self.state.items()},
             "encoder": self.encoder.model_dump_json(),
             "config": self.config.model_dump_json(),
@@ -113,6 +116,7 @@ def load_weights(path: Path, sha256: str) -> Weights:
     return Weights(
         arm=content["arm"],
         fold=content["fold"],
+        inner=content.get("inner", 1),
         state=content["state"],
         encoder=ClinicalEncoder.model_validate_json(content["encoder"]),
         config=TrainingConfig.model_validate_json(content["config"]),
@@ -124,14 +128,15 @@ def load_weights(path: Path, sha256: str) -> Weights:
 class CellFiles:
     """The files of one cell in ``checkpoints/<arm>/``.
 
-    ``fold-1.pt`` and ``fold-1.json`` are the finished cell. Before that, ``fold-1/`` holds the state after the last
-    epoch, under a name that carries its digest: one rename makes it valid, and damage to it is noticed.
+    ``fold-1-1.pt`` and ``fold-1-1.json`` (outer and inner fold) are the finished cell. Before that, ``fold-1-1/`` holds
+    the state after the last epoch, under a name that carries its digest: one rename makes it valid, and damage to it is
+    noticed.
     """
 
-    def __init__(self, folder: Path, number: int) -> None:
-        self.weights = folder / f"fold-{number}.pt"
-        self._result = folder / f"fold-{number}.json"
-        self._states = folder / f"fold-{number}"
+    def __init__(self, folder: Path, fold: str) -> None:
+        self.weights = folder / f"fold-{fold}.pt"
+        self._result = folder / f"fold-{fold}.json"
+        self._states = folder / f"fold-{fold}"
 
     def load_result(self) -> CellResult | None:
         """Return the result of a finished cell, None if it is not finished.

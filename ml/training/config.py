@@ -56,6 +56,9 @@ class TrainingConfig(_Frozen):
     scheme: Scheme = "random"
     """How the outer folds are drawn: ``random`` patients, or each ``center`` held out once (``folds`` has no say)."""
     folds: int = Field(default=5, ge=2, le=20)
+    inner_folds: int = Field(default=1, ge=1, le=10)
+    """More than one: nested cross-validation. Each inner fold of an outer fold's training patients stops the training
+    of one network, and the outer fold is predicted by the mean of them. One: ``validation_fraction`` is set aside."""
     test_fraction: Fraction = 391 / 1990
     """Patients set aside before cross-validation; 0 for none."""
     validation_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.2

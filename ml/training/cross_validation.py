@@ -1,6 +1,6 @@
-"""Nested cross-validation of the arms, from a manifest to a run folder."""
+"""Nested cross-validation of the arms, from a manifest to a run folder: in one go, or cell by cell on many machines."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +8,12 @@ import torch
 
 from ml.errors import MLError
 from ml.training import distributed
-from ml.training.arms import NoImages
-from ml.training.cell import CellData, CellTrainer, Listener, auc_or_none
-from ml.training.checkpoints import CellFiles, CellResult, EpochRecord
-from ml.training.config import Arm, TrainingConfig
-from ml.training.evaluation import evaluate_run, write_predictions
+from ml.training.cell import Listener, auc_or_none
+from ml.training.checkpoints import CellResult, EpochRecord
+from ml.training.config import TrainingConfig
 from ml.training.events import Event, OnEvent, RunStoppedError, ShouldStop
-from ml.training.files import write_json
-from ml.training.images import ImageStore
-from ml.training.manifest import Case, Manifest, read_manifest
-from ml.training.model_card import ModelCard, WeightFile, code_version
-from ml.training.splits import Splits, load_or_make_splits
-
-Results = dict[tuple[Arm, int], CellResult]  # by arm and fold (from 1)
+from ml.training.run import Run
+from ml.training.splits import CellKey, Splits
 
 _VERIFY_SHARE = 0.02  # of the progress bar
 
@@ -36,16 +29,17 @@ def run_cross_validation(
 ) -> dict[str, Any]:
     """Train every arm on every fold, predict each patient by models that never saw him, and write the run folder.
 
-    A folder that holds an unfinished run is continued: finished cells (arm x fold) are kept, the one that was cut off
-    goes on after its last finished epoch. On the CPU the end is exactly that of an undisturbed run.
+    A folder that holds an unfinished run is continued: finished cells (arm x outer fold x inner fold) are kept, the one
+    that was cut off goes on after its last finished epoch. On the CPU the end is exactly that of an undisturbed run,
+    and that of :func:`prepare_run`, :func:`train_cell` for each cell in any order, and :func:`finish_run`.
 
     Parameters
     ----------
     manifest_path
         A manifest (see :class:`ml.training.Manifest`); image paths are relative to its folder.
     run_dir
-        Gets ``config.json``, ``splits.json``, ``leaks.json``, ``checkpoints/<arm>/fold-<k>.pt``, ``oof.csv``,
-        ``test.csv``, ``metrics.json`` and ``model.json``.
+        Gets ``config.json``, ``splits.json``, ``leaks.json``, ``checkpoints/<arm>/fold-<outer>-<inner>.pt``,
+        ``oof.csv``, ``test.csv``, ``metrics.json`` and ``model.json``.
     config
         Must be the same when a run is continued.
     on_event
@@ -67,172 +61,198 @@ def run_cross_validation(
         ``too_few_patients``, ``patient_in_two_centers``, ``other_run``, ``no_device``, ``out_of_memory``,
         ``loss_not_finite``; ``stopped`` as :class:`ml.training.RunStoppedError`.
     """
-    manifest_file = Path(manifest_path)
-    manifest = read_manifest(manifest_file)
-    run = _Run(manifest, manifest_file.parent, Path(run_dir), config, _device(device))
-    return run.execute(on_event or (lambda event: None), should_stop or (lambda: False))
+    run, chosen = Run(manifest_path, run_dir, config), _device(device)
+    teller = _Teller(run, on_event, should_stop)
+    splits = distributed.from_leader(lambda: _prepare(run, teller))
+    cells = run.cells(splits)
+    teller.begin(len(cells))
+    results = {key: _cell(run, key, splits, chosen, teller) for key in cells}
+    return distributed.from_leader(lambda: _finish(run, results, teller))
 
 
-class _Run:
-    def __init__(
-        self, manifest: Manifest, root: Path, run_dir: Path, config: TrainingConfig, device: torch.device
-    ) -> None:
-        self._manifest, self._run_dir, self._config, self._device = manifest, run_dir, config, device
-        self._features = manifest.features_without(config.without)
-        self._cases: dict[str, Case] = {case.id: case for case in manifest.cases}
-        self._images = ImageStore(root, manifest.cases, config.image_shape, config.image_cache_gib)
-        self._preprocessing_version = manifest.preprocessing_version or _installed_preprocessing()
-        self._folds = config.folds
-        self._epochs_done = 0
+def prepare_run(
+    manifest_path: Path | str,
+    run_dir: Path | str,
+    config: TrainingConfig,
+    on_event: OnEvent | None = None,
+    *,
+    should_stop: ShouldStop | None = None,
+) -> tuple[CellKey, ...]:
+    """Check the images, draw the splits, and return the cells to be trained. Done again, it changes nothing.
 
-    def execute(self, on_event: OnEvent, should_stop: ShouldStop) -> dict[str, Any]:
-        # One process of several reads and writes the run folder and speaks; the others only train.
-        self._on_event = on_event if distributed.leads() else lambda event: None
-        self._should_stop = should_stop
-        splits = distributed.from_leader(self._prepare)
-        self._folds = len(splits.folds)
-        self._tell("split")
-        results: Results = {}
-        for arm in self._config.arms:
-            for number in range(1, self._folds + 1):
-                results[arm, number] = self._cell(arm, number, splits)
-        return distributed.from_leader(lambda: self._evaluate(results))
+    Raises
+    ------
+    MLError
+        As :func:`run_cross_validation`, but for what concerns the training itself.
+    """
+    run = Run(manifest_path, run_dir, config)
+    return run.cells(_prepare(run, _Teller(run, on_event, should_stop)))
 
-    def _prepare(self) -> Splits:
-        self._claim_folder()
-        self._images.verify(self._verified)
-        return load_or_make_splits(self._run_dir / "splits.json", self._manifest.cases, self._config)
 
-    def _evaluate(self, results: Results) -> dict[str, Any]:
-        self._tell("evaluate")
-        write_predictions(self._run_dir, self._cases, results)
-        metrics = evaluate_run(self._run_dir)
-        for (arm, number), result in results.items():
-            fold = metrics["arms"][arm]["folds"][number - 1]
-            fold.update(best_epoch=result.best_epoch, epochs=len(result.history))
-        write_json(self._run_dir / "metrics.json", metrics)
-        self._card(results).write(self._run_dir)
-        self._tell("done", 1.0)
-        return metrics
+def train_cell(
+    manifest_path: Path | str,
+    run_dir: Path | str,
+    config: TrainingConfig,
+    cell: CellKey,
+    on_event: OnEvent | None = None,
+    *,
+    device: str | None = None,
+    should_stop: ShouldStop | None = None,
+) -> None:
+    """Train one cell of a prepared run, from its last checkpoint; a finished one is left as it is.
 
-    def _claim_folder(self) -> None:
-        """Write what the run is, or make sure that the folder holds this very run."""
-        content = {
-            "config": self._config.model_dump(mode="json"),
-            "manifest_digest": self._manifest.digest(),
-            "snapshot_digest": self._manifest.snapshot_digest,
-        }
-        path = self._run_dir / "config.json"
-        if not path.exists():
-            write_json(path, content)
-            return
-        try:
-            found = json.loads(path.read_bytes())
-        except ValueError:
-            found = None
-        if found != content:
-            raise MLError(
-                "other_run",
-                "The run folder holds a run with another configuration or other cases; choose a new folder.",
-            )
+    The progress of the events is that of the cell. Cells may be trained at the same time by machines that share the
+    folder, each cell by one of them.
 
-    def _cell(self, arm: Arm, number: int, splits: Splits) -> CellResult:
-        files = CellFiles(self._run_dir / "checkpoints" / arm, number)
-        epochs_before = self._epochs_done
-        result = distributed.from_leader(lambda: self._finished(files, arm, number))
+    Raises
+    ------
+    MLError
+        As :func:`run_cross_validation`; ``not_prepared``; ``no_cell``: the run has no such cell.
+    """
+    run, chosen = Run(manifest_path, run_dir, config), _device(device)
+    run.claim()
+    teller = _Teller(run, on_event, should_stop)
+    splits = distributed.from_leader(run.splits)
+    teller.begin(1, verified=False)
+    _cell(run, cell, splits, chosen, teller)
+
+
+def unfinished_cells(manifest_path: Path | str, run_dir: Path | str, config: TrainingConfig) -> tuple[CellKey, ...]:
+    """Return the cells of a prepared run that are not trained yet, or whose files were damaged since.
+
+    Raises
+    ------
+    MLError
+        ``not_prepared``, ``bad_splits``, ``leak``, ``other_run``, ``bad_manifest``.
+    """
+    run = Run(manifest_path, run_dir, config)
+    run.claim()
+    return tuple(key for key in run.cells(run.splits()) if _result(run, key) is None)
+
+
+def finish_run(
+    manifest_path: Path | str, run_dir: Path | str, config: TrainingConfig, on_event: OnEvent | None = None
+) -> dict[str, Any]:
+    """Make predictions, figures and model card of a run whose cells are all trained, and return the figures.
+
+    Raises
+    ------
+    MLError
+        ``cells_missing``: a cell is not finished, or its files were damaged since; train it, then finish again.
+        ``not_prepared``, ``bad_splits``, ``leak``, ``other_run``, ``bad_manifest``.
+    """
+    run = Run(manifest_path, run_dir, config)
+    run.claim()
+    results: dict[CellKey, CellResult] = {}
+    for key in run.cells(run.splits()):
+        result = _result(run, key)
         if result is None:
-            if distributed.any_of(self._should_stop()):
-                raise RunStoppedError
-            data = CellData(
-                self._cases,
-                self._features,
-                NoImages() if arm == "clinical" else self._images,
-                splits.folds[number - 1],
-                splits.test,
-                self._preprocessing_version,
+            raise MLError(
+                "cells_missing", "Not all folds of the run are trained; train those that are missing, then go on."
             )
+        results[key] = result
+    return _finish(run, results, _Teller(run, on_event, None))
 
-            def on_epoch(record: EpochRecord) -> None:
-                self._epochs_done = epochs_before + record.epoch
-                self._tell_epoch(arm, number, record)
 
-            listener = Listener(
-                on_epoch,
-                lambda: self._tell_restart(arm, number),
-                lambda sentence: self._tell_memory(arm, number, sentence),
-                self._should_stop,
-            )
-            trainer = CellTrainer(
-                arm, number, data=data, config=self._config, device=self._device, files=files, listener=listener
-            )
-            result = trainer.train()
-        self._epochs_done = epochs_before + self._config.epochs
-        self._tell_cell(arm, number, result)
-        return result
+class _Teller:
+    """Says what happens, with the share that is done; of several processes only the leading one does."""
 
-    def _finished(self, files: CellFiles, arm: Arm, number: int) -> CellResult | None:
-        try:
-            return files.load_result()
-        except MLError:
-            # The same seeds make the same weights again.
-            files.discard_result()
-            self._tell_restart(arm, number)
-            return None
+    def __init__(self, run: Run, on_event: OnEvent | None, should_stop: ShouldStop | None) -> None:
+        self._epochs_a_cell = run.config.epochs
+        self._send = on_event if on_event is not None and distributed.leads() else lambda event: None
+        self.should_stop = should_stop or (lambda: False)
+        self._cells, self._verify_share, self._epochs_done = 1, _VERIFY_SHARE, 0
 
-    def _card(self, results: Results) -> ModelCard:
-        return ModelCard(
-            features=self._features,
-            config=self._config,
-            snapshot_digest=self._manifest.snapshot_digest,
-            manifest_digest=self._manifest.digest(),
-            preprocessing_version=self._preprocessing_version,
-            code_version=code_version(),
-            torch_version=str(torch.__version__),
-            weights=tuple(
-                WeightFile.model_validate(
-                    {
-                        "arm": arm,
-                        "fold": number,
-                        "path": f"checkpoints/{arm}/fold-{number}.pt",
-                        "sha256": result.weights_sha256,
-                    }
-                )
-                for (arm, number), result in results.items()
-            ),
-        )
+    def begin(self, cells: int, *, verified: bool = True) -> None:
+        self._cells = cells
+        self._verify_share = _VERIFY_SHARE if verified else 0.0
+        self.tell(Event("split", self._progress))
 
-    def _progress(self) -> float:
-        total = len(self._config.arms) * self._folds * self._config.epochs
-        return _VERIFY_SHARE + (0.99 - _VERIFY_SHARE) * self._epochs_done / total
+    def tell(self, event: Event) -> None:
+        self._send(event)
 
-    def _verified(self, fraction: float) -> None:
-        if self._should_stop():
+    def verified(self, fraction: float) -> None:
+        if self.should_stop():
             raise RunStoppedError
-        self._on_event(Event("verify", _VERIFY_SHARE * fraction))
+        self.tell(Event("verify", self._verify_share * fraction))
 
-    def _tell(self, stage: Any, progress: float | None = None) -> None:
-        self._on_event(Event(stage, self._progress() if progress is None else progress))
+    def evaluate(self) -> None:
+        self.tell(Event("evaluate", 0.99))
 
-    def _tell_epoch(self, arm: str, number: int, record: EpochRecord) -> None:
-        losses = (record.validation_loss, record.validation_auc, record.train_loss)
-        self._on_event(Event("train", self._progress(), arm, number, record.epoch, *losses))
+    def restart(self, key: CellKey) -> None:
+        self.tell(Event("restart", self._progress, *key))
 
-    def _tell_restart(self, arm: str, number: int) -> None:
-        self._on_event(Event("restart", self._progress(), arm, number))
+    def done(self, key: CellKey, result: CellResult, auc: float | None, before: int) -> None:
+        self._epochs_done = before + self._epochs_a_cell
+        self.tell(Event("cell_done", self._progress, *key, epoch=result.best_epoch, auc=auc))
 
-    def _tell_memory(self, arm: str, number: int, sentence: str) -> None:
-        self._on_event(Event("memory", self._progress(), arm, number, sentence=sentence))
+    def listener(self, key: CellKey) -> Listener:
+        before = self._epochs_done
 
-    def _tell_cell(self, arm: str, number: int, result: CellResult) -> None:
-        labels = torch.tensor([float(self._cases[case].label) for case in result.held_out])
-        area = auc_or_none(labels, torch.tensor(list(result.held_out.values()), dtype=torch.float64))
-        self._on_event(Event("cell_done", self._progress(), arm, number, result.best_epoch, None, area))
+        def on_epoch(record: EpochRecord) -> None:
+            self._epochs_done = before + record.epoch
+            self.tell(
+                Event(
+                    "train",
+                    self._progress,
+                    *key,
+                    epoch=record.epoch,
+                    loss=record.validation_loss,
+                    auc=record.validation_auc,
+                    train_loss=record.train_loss,
+                )
+            )
+
+        def on_memory(sentence: str) -> None:
+            self.tell(Event("memory", self._progress, *key, sentence=sentence))
+
+        return Listener(on_epoch, lambda: self.restart(key), on_memory, self.should_stop)
+
+    @property
+    def epochs_done(self) -> int:
+        return self._epochs_done
+
+    @property
+    def _progress(self) -> float:
+        total = self._cells * self._epochs_a_cell
+        return min(self._verify_share + (0.99 - self._verify_share) * self._epochs_done / total, 0.99)
 
 
-def _installed_preprocessing() -> str:
-    from ml.preprocessing import PREPROCESSING_VERSION
+def _prepare(run: Run, teller: _Teller) -> Splits:
+    run.claim()
+    run.images.verify(teller.verified)
+    return run.splits(make=True)
 
-    return PREPROCESSING_VERSION
+
+def _cell(run: Run, key: CellKey, splits: Splits, device: torch.device, teller: _Teller) -> CellResult:
+    before = teller.epochs_done
+    result = distributed.from_leader(lambda: _result(run, key, lambda: teller.restart(key)))
+    if result is None:
+        if distributed.any_of(teller.should_stop()):
+            raise RunStoppedError
+        result = run.train(key, splits, device, teller.listener(key))
+    labels = torch.tensor([float(run.cases[case].label) for case in result.held_out])
+    area = auc_or_none(labels, torch.tensor(list(result.held_out.values()), dtype=torch.float64))
+    teller.done(key, result, area, before)
+    return result
+
+
+def _result(run: Run, key: CellKey, on_damage: Callable[[], None] = lambda: None) -> CellResult | None:
+    files = run.files(key)
+    try:
+        return files.load_result()
+    except MLError:
+        # The same seeds make the same weights again.
+        files.discard_result()
+        on_damage()
+        return None
+
+
+def _finish(run: Run, results: dict[CellKey, CellResult], teller: _Teller) -> dict[str, Any]:
+    teller.evaluate()
+    metrics = run.finish(results)
+    teller.tell(Event("done", 1.0))
+    return metrics
 
 
 def _device(name: str | None) -> torch.device:

@@ -10,8 +10,11 @@ from typing import Any, Protocol, TypeVar
 import pandas as pd
 
 from ml.errors import MLError
+from ml.training.config import Arm
 from ml.training.files import write_text
 from ml.training.manifest import Case
+from ml.training.recalibration import Recalibration, cross_fitted
+from ml.training.splits import CellKey
 
 KEYS = ["id", "patient", "center", "fold", "label", "arm", "probability"]
 Name = TypeVar("Name", bound=str)
@@ -47,6 +50,56 @@ def write_predictions(
             mean = math.fsum(fold[case] for fold in folds) / len(folds)
             test.append((*_who(cases[case]), cases[case].label, arm, mean))
     write_text(run_dir / f"{prefix}test.csv", _csv(test, [key for key in KEYS if key != "fold"]))
+
+
+def write_network_predictions(
+    run_dir: Path, cases: Mapping[str, Case], results: Mapping[CellKey, Predicted]
+) -> dict[Arm, Recalibration]:
+    """Write ``oof.csv`` and ``test.csv`` of the networks, recalibrated, and return each arm's recalibration.
+
+    ``results`` are by arm, outer and inner fold. A fold's own word, column ``raw``, is the mean of its inner networks.
+    Column ``probability`` is what it comes to after :class:`Recalibration`: of a patient of the cross-validation by a
+    line fitted to the patients of the other folds; of a patient of the test split, for whom ``raw`` is the mean of the
+    folds, by the line of the model in use, which is fitted to all patients of the cross-validation.
+    """
+    folds: dict[Arm, dict[int, list[Predicted]]] = {}
+    for (arm, fold, _inner), result in results.items():
+        folds.setdefault(arm, {}).setdefault(fold, []).append(result)
+    lines: dict[Arm, Recalibration] = {}
+    oof, test = [], []
+    for arm, members in folds.items():
+        own = _held_out(cases, arm, members)
+        lines[arm] = Recalibration.fit(own["label"], own["raw"])
+        own["probability"] = cross_fitted(own["label"], own["raw"], own["fold"])
+        oof.append(own)
+        test.append(_tested(cases, arm, members, lines[arm]))
+    write_text(run_dir / "oof.csv", pd.concat(oof)[[*KEYS, "raw"]].to_csv(index=False))
+    write_text(run_dir / "test.csv", pd.concat(test).to_csv(index=False))
+    return lines
+
+
+def _held_out(cases: Mapping[str, Case], arm: Arm, members: Mapping[int, Sequence[Predicted]]) -> pd.DataFrame:
+    rows = [
+        (*_who(cases[case]), fold, cases[case].label, arm, raw)
+        for fold, inner in members.items()
+        for case, raw in _mean([member.held_out for member in inner]).items()
+    ]
+    return pd.DataFrame(rows, columns=pd.Index([*KEYS[:-1], "raw"]))
+
+
+def _tested(
+    cases: Mapping[str, Case], arm: Arm, members: Mapping[int, Sequence[Predicted]], line: Recalibration
+) -> pd.DataFrame:
+    raw = [_mean([member.test for member in inner]) for inner in members.values()]
+    probability = _mean([dict(zip(fold, line.apply(list(fold.values())).tolist(), strict=True)) for fold in raw])
+    rows = [
+        (*_who(cases[case]), cases[case].label, arm, probability[case], value) for case, value in _mean(raw).items()
+    ]
+    return pd.DataFrame(rows, columns=pd.Index([*(key for key in KEYS if key != "fold"), "raw"]))
+
+
+def _mean(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {case: math.fsum(part[case] for part in parts) / len(parts) for case in parts[0]}
 
 
 def read_predictions(run_dir: Path, prefix: str = "") -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -23,7 +23,9 @@ class Event:
     """0..1 of the whole run."""
     arm: str | None = None
     fold: int | None = None
-    """From 1."""
+    """Outer fold, from 1."""
+    inner: int | None = None
+    """Inner fold, from 1."""
     epoch: int | None = None
     """From 1."""
     loss: float | None = None

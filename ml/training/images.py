@@ -1,5 +1,6 @@
 """The preprocessed images of a manifest, checked, resampled and, where they fit, kept in memory."""
 
+import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ml.errors import MLError
-from ml.training.files import file_sha256
+from ml.training.files import file_sha256, write_bytes
 from ml.training.manifest import Case
 
 _READERS = 4
@@ -28,11 +29,22 @@ class ImageStore:
         (z, y, x) of the images to return; others are resampled.
     cache_gib
         Largest size, in GiB, of all images as float16 that may be kept in memory.
+    resampled
+        Folder for the images that had to be resampled, which takes far longer than reading them; None to keep none.
     """
 
-    def __init__(self, root: Path, cases: Sequence[Case], shape: tuple[int, int, int], cache_gib: float) -> None:
+    def __init__(
+        self,
+        root: Path,
+        cases: Sequence[Case],
+        shape: tuple[int, int, int],
+        cache_gib: float,
+        *,
+        resampled: Path | None = None,
+    ) -> None:
         self._root = root
         self._shape = shape
+        self._resampled = resampled
         self._cases = {case.id: (number, case) for number, case in enumerate(cases, start=1)}
         self._keep = len(cases) * int(np.prod(shape)) * 2 <= cache_gib * 2**30
         self._kept: dict[str, Tensor] = {}
@@ -69,17 +81,27 @@ class ImageStore:
     def _image(self, case_id: str) -> Tensor:
         if case_id in self._kept:
             return self._kept[case_id]
-        number, case = self._cases[case_id]
-        image = _load(self._root / case.image, number)
-        if image.shape != self._shape:
-            from ml.preprocessing import resize
-
-            image = resize(image.astype(np.float32), self._shape)
-        # float16 halves the memory; its steps near 1 are a twentieth of one HU of the 90 HU window.
-        tensor = torch.from_numpy(image.astype(np.float16))
+        tensor = torch.from_numpy(self._read(*self._cases[case_id]))
         if self._keep:
             self._kept[case_id] = tensor
         return tensor
+
+    def _read(self, number: int, case: Case) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
+        """Return an image of the shape wanted, in float16: half the memory, in steps of less than a tenth of one HU."""
+        kept = self._resampled / f"{case.image_sha256}.npy" if self._resampled else None
+        if kept is not None and kept.exists():
+            return _load(kept, number).astype(np.float16, copy=False)
+        image = _load(self._root / case.image, number)
+        if image.shape == self._shape:
+            return image.astype(np.float16, copy=False)
+        from ml.preprocessing import resize
+
+        small = resize(image.astype(np.float32), self._shape).astype(np.float16)
+        if kept is not None:
+            stream = io.BytesIO()
+            np.save(stream, small)
+            write_bytes(kept, stream.getbuffer())
+        return small
 
 
 def as_input(images: Tensor, device: torch.device) -> Tensor:

@@ -4,12 +4,21 @@ import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ml.errors import MLError
 from ml.training.config import first_problem
+from ml.training.files import write_text
 
 ClinicalValue = bool | int | float | str | None
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -50,6 +59,16 @@ class Case(_Frozen):
     """Path of a .npy file relative to the manifest: float16 or float32, (z, y, x), values 0..1, from ``preprocess``."""
     image_sha256: Sha256
     clinical: dict[str, ClinicalValue]
+    hematoma: dict[str, float] | None = None
+    """Shape and density by the names of ``ml.hematoma.FEATURES``; left out where they were not measured."""
+    scores: dict[str, int | None] = {}
+    """Points by the keys of ``ml.scores.SCORES``, null where a score cannot be computed."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A manifest that has neither keeps the digest that it had before they were known.
+        content: dict[str, Any] = dump(self)
+        return {key: value for key, value in content.items() if key not in ("hematoma", "scores") or value}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -120,5 +139,5 @@ def read_manifest(path: Path | str) -> Manifest:
 
 
 def write_manifest(manifest: Manifest, path: Path | str) -> None:
-    """Write a manifest as JSON."""
-    Path(path).write_text(manifest.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
+    """Write a manifest as JSON; a crash leaves the old file or the new one."""
+    write_text(Path(path), manifest.model_dump_json(by_alias=True, indent=1))

@@ -12,6 +12,7 @@ from ml.errors import MLError
 from ml.training.config import Arm, TrainingConfig
 from ml.training.files import write_text
 from ml.training.manifest import Feature
+from ml.training.recalibration import Recalibration
 
 
 class WeightFile(BaseModel):
@@ -21,6 +22,9 @@ class WeightFile(BaseModel):
 
     arm: Arm
     fold: int
+    """Outer fold, from 1."""
+    inner: int = 1
+    """Inner fold, from 1."""
     path: str
     """Relative to the run folder."""
     sha256: str
@@ -38,6 +42,8 @@ class ModelCard(BaseModel):
     preprocessing_version: str
     code_version: str
     torch_version: str
+    recalibration: dict[Arm, Recalibration] = {}
+    """By arm: what is done to the probability of each fold before the mean is taken. Fitted out of fold."""
     weights: tuple[WeightFile, ...]
     # Settings that this version has and the one that wrote the file had not must not rename the model.
     _stored: dict[str, Any] | None = PrivateAttr(default=None)

@@ -8,7 +8,7 @@ import torch
 
 
 @contextmanager
-def seeded(seed: int, arm: str, fold: int, epoch: int) -> Iterator[torch.Generator]:
+def seeded(seed: int, arm: str, fold: str, epoch: int) -> Iterator[torch.Generator]:
     """Give a generator for one epoch and seed torch's own while the block lasts (epoch 0: the first weights)."""
     digest = hashlib.sha256(f"{seed}/{arm}/{fold}/{epoch}".encode()).digest()
     number = int.from_bytes(digest[:7], "big")

@@ -4,30 +4,48 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from ml.errors import MLError
-from ml.training.config import TrainingConfig
+from ml.training.config import Arm, TrainingConfig
 from ml.training.files import write_json, write_text
 from ml.training.manifest import Case
 
 
+class CellKey(NamedTuple):
+    """One cell of the grid: one network to be trained."""
+
+    arm: Arm
+    fold: int
+    """Outer fold, from 1."""
+    inner: int = 1
+    """Inner fold, from 1."""
+
+
 class Fold(BaseModel):
-    """Case ids of one outer fold."""
+    """Case ids of one fold: who trains, who stops the training, who is held out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    number: int = Field(ge=1)
+    """Of the outer fold; all of its inner folds hold out the same cases."""
+    inner: int = Field(default=1, ge=1)
     fit: tuple[str, ...]
     validation: tuple[str, ...]
     held_out: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """``<outer>-<inner>``, as in file names."""
+        return f"{self.number}-{self.inner}"
+
 
 class Splits(BaseModel):
-    """The test split and the folds."""
+    """The test split and the folds: each outer fold as many times as it has inner ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +60,15 @@ class Splits(BaseModel):
             parts = (fold.fit, fold.validation, fold.held_out)
             if sum(map(len, parts)) != len(everyone) or set().union(*parts) != everyone:
                 raise ValueError("the parts of a fold do not make up all cases outside the test split, each once")
+        if any(len({fold.held_out for fold in folds}) != 1 for folds in self.outer.values()):
+            raise ValueError("the inner folds of an outer fold do not hold out the same cases")
         return self
+
+    @property
+    def outer(self) -> dict[int, tuple[Fold, ...]]:
+        """The inner folds of each outer fold, by its number."""
+        numbers = dict.fromkeys(fold.number for fold in self.folds)
+        return {number: tuple(fold for fold in self.folds if fold.number == number) for number in numbers}
 
 
 LeakKind = Literal["patient", "image", "held_out"]
@@ -59,11 +85,14 @@ class Leak(BaseModel):
     """
     cases: tuple[str, ...]
     folds: tuple[int, ...]
-    """From 1: where the parts differ; for ``held_out``, where the case is held out."""
+    """Outer ones, from 1: where the parts differ; for ``held_out``, where the case is held out."""
 
 
 def make_splits(cases: Sequence[Case], config: TrainingConfig) -> Splits:
-    """Draw test split, outer folds and inner validation, stratified by outcome and center, whole patients only.
+    """Draw test split, outer folds and inner folds, stratified by outcome and center, whole patients only.
+
+    With one inner fold a part of the training patients is set aside for validation; with more, each of them is the
+    validation part once.
 
     A patient counts as poor if any of his cases is. Patients of a center with too few of one outcome are pooled across
     centers for that outcome. With the scheme ``center`` each outer fold is a center, in the order of their names.
@@ -81,18 +110,25 @@ def make_splits(cases: Sequence[Case], config: TrainingConfig) -> Splits:
         _check_centers(cases)
     if config.test_fraction > 0:
         patients, test = _divide(patients, strata, config.test_fraction, config.seed)
-    draw = _centers if config.scheme == "center" else _random_folds
-    folds = []
-    for number, (training, held_out) in enumerate(draw(patients, strata, config)):
-        fit, validation = _divide(training, strata, config.validation_fraction, config.seed + 1 + number)
-        folds.append(
-            Fold(fit=_ids(cases, fit), validation=_ids(cases, validation), held_out=_ids(cases, held_out)),
+    outer = _centers(patients, strata)
+    if config.scheme == "random":
+        outer = _random_folds(patients, strata, config.folds, config.seed)
+    folds = [
+        Fold(
+            number=number,
+            inner=inner,
+            fit=_ids(cases, fit),
+            validation=_ids(cases, validation),
+            held_out=_ids(cases, held_out),
         )
+        for number, (training, held_out) in enumerate(outer, start=1)
+        for inner, (fit, validation) in enumerate(_inner(training, strata, config, config.seed + number), start=1)
+    ]
     return Splits(cases_digest=_digest(cases), test=_ids(cases, test), folds=tuple(folds))
 
 
 def load_or_make_splits(path: Path, cases: Sequence[Case], config: TrainingConfig) -> Splits:
-    """Read the splits of a run, or draw and write them, and write what :func:`leak_report` finds to ``leaks.json``.
+    """Read the splits of a run as :func:`load_splits` does, after drawing and writing them where there are none.
 
     Raises
     ------
@@ -100,11 +136,22 @@ def load_or_make_splits(path: Path, cases: Sequence[Case], config: TrainingConfi
         ``bad_splits``: the file is damaged, or was drawn for other cases. ``leak``: a part knows of another. Else as
         :func:`make_splits`.
     """
-    if path.exists():
-        splits = _read(path)
-    else:
-        splits = make_splits(cases, config)
-        write_text(path, splits.model_dump_json(indent=1))
+    if not path.exists():
+        write_text(path, make_splits(cases, config).model_dump_json(indent=1))
+    return load_splits(path, cases)
+
+
+def load_splits(path: Path, cases: Sequence[Case]) -> Splits:
+    """Read the splits of a run, and write what :func:`leak_report` finds to ``leaks.json``.
+
+    Raises
+    ------
+    MLError
+        ``not_prepared``: none were drawn yet. ``bad_splits`` and ``leak`` as :func:`load_or_make_splits`.
+    """
+    if not path.exists():
+        raise MLError("not_prepared", "The run has no splits yet; prepare it first.")
+    splits = _read(path)
     if splits.cases_digest != _digest(cases):
         raise MLError("bad_splits", "The run folder's splits were drawn for other cases; start a new run.")
     leaks = leak_report(splits, cases)
@@ -126,14 +173,15 @@ def leak_report(splits: Splits, cases: Sequence[Case]) -> list[Leak]:
     groups = [(kind, group) for kind in _KINDS for group in _grouped(cases, kind)]
     held_out: dict[str, list[int]] = {case.id: [] for case in cases}
     apart: dict[tuple[LeakKind, tuple[str, ...]], list[int]] = {}
-    for number, fold in enumerate(splits.folds, start=1):
+    for fold in splits.folds:
         parts = [set(part) for part in (fold.fit, fold.validation, fold.held_out, splits.test)]
         for kind, group in groups:
             if sum(not part.isdisjoint(group) for part in parts) > 1:
-                apart.setdefault((kind, group), []).append(number)
-        for case in fold.held_out:
+                apart.setdefault((kind, group), []).append(fold.number)
+    for number, (first, *_others) in splits.outer.items():
+        for case in first.held_out:
             held_out.setdefault(case, []).append(number)
-    leaks = [Leak(kind=kind, cases=group, folds=tuple(folds)) for (kind, group), folds in apart.items()]
+    leaks = [Leak(kind=kind, cases=group, folds=tuple(dict.fromkeys(folds))) for (kind, group), folds in apart.items()]
     test = set(splits.test)
     wrong = {case: folds for case, folds in sorted(held_out.items()) if len(folds) != (case not in test)}
     return leaks + [Leak(kind="held_out", cases=(case,), folds=tuple(folds)) for case, folds in wrong.items()]
@@ -163,21 +211,29 @@ def _check_centers(cases: Sequence[Case]) -> None:
         )
 
 
-def _random_folds(
-    patients: Sequence[str], strata: Mapping[str, tuple[int, str]], config: TrainingConfig
+def _inner(
+    patients: Sequence[str], strata: Mapping[str, tuple[int, str]], config: TrainingConfig, seed: int
 ) -> Iterator[tuple[list[str], list[str]]]:
-    _need(strata, patients, config.folds)
-    labels = dict(zip(patients, _pooled(patients, strata, config.folds), strict=True))
+    if config.inner_folds == 1:
+        yield _divide(patients, strata, config.validation_fraction, seed)
+    else:
+        for fit, validation in _random_folds(patients, strata, config.inner_folds, seed):
+            yield fit, sorted(validation)
+
+
+def _random_folds(
+    patients: Sequence[str], strata: Mapping[str, tuple[int, str]], count: int, seed: int
+) -> Iterator[tuple[list[str], list[str]]]:
+    _need(strata, patients, count)
+    labels = dict(zip(patients, _pooled(patients, strata, count), strict=True))
     # Strata of one outcome side by side: scikit-learn then deals the outcome as evenly as it deals each stratum.
     ordered = sorted(patients, key=lambda patient: (labels[patient], patient))
-    folding = StratifiedKFold(config.folds, shuffle=True, random_state=config.seed)
+    folding = StratifiedKFold(count, shuffle=True, random_state=seed % 2**32)
     for rest, held_out in folding.split(ordered, [labels[patient] for patient in ordered]):
         yield sorted(ordered[index] for index in rest), [ordered[index] for index in held_out]
 
 
-def _centers(
-    patients: Sequence[str], strata: Mapping[str, tuple[int, str]], config: TrainingConfig
-) -> Iterator[tuple[list[str], list[str]]]:
+def _centers(patients: Sequence[str], strata: Mapping[str, tuple[int, str]]) -> Iterator[tuple[list[str], list[str]]]:
     members: dict[str, list[str]] = {}
     for patient in patients:
         members.setdefault(strata[patient][1], []).append(patient)

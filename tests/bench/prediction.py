@@ -68,7 +68,7 @@ def write_model(folder: Path) -> None:
         preprocessing_version=PREPROCESSING_VERSION,
         logit_shift=0.0,
     )
-    digest = CellFiles(folder / "checkpoints" / "imaging", 1).save_weights(weights)
+    digest = CellFiles(folder / "checkpoints" / "imaging", "1-1").save_weights(weights)
     ModelCard(
         features=features,
         config=config,
@@ -77,7 +77,7 @@ def write_model(folder: Path) -> None:
         preprocessing_version=PREPROCESSING_VERSION,
         code_version="bench",
         torch_version=torch.__version__,
-        weights=(WeightFile(arm="imaging", fold=1, path="checkpoints/imaging/fold-1.pt", sha256=digest),),
+        weights=(WeightFile(arm="imaging", fold=1, path="checkpoints/imaging/fold-1-1.pt", sha256=digest),),
     ).write(folder)
 
 

@@ -15,6 +15,7 @@ from apps.accounts.policy import Role
 from apps.core.jobs import run_job
 from apps.core.models import Job
 from apps.experiments.models import Experiment
+from apps.experiments.progress import jobs_of
 from apps.experiments.services import model_folder, start_experiment
 from apps.patients.models import Patient
 from ml.training import TrainingConfig
@@ -76,8 +77,15 @@ def queued(actor: User, capture: Callable[..., Any], config: TrainingConfig = CO
 
 
 def finish(experiment: Experiment, capture: Callable[..., Any]) -> Job:
-    """Do what a worker does with the experiment's job, and return the job as it ended."""
-    assert experiment.job is not None
-    with capture(execute=True):
-        run_job(job_id=experiment.job.pk)
-    return Job.objects.get(pk=experiment.job.pk)
+    """Do what a worker does with the run's jobs until none waits; return the first that failed, else the last."""
+    ended: list[Job] = []
+    while waiting := [job for job in jobs_now(experiment) if job.state == Job.State.QUEUED]:
+        with capture(execute=True):
+            run_job(job_id=waiting[0].pk)
+        ended.append(Job.objects.get(pk=waiting[0].pk))
+    return next((job for job in ended if job.state == Job.State.FAILED), ended[-1])
+
+
+def jobs_now(experiment: Experiment) -> list[Job]:
+    """Return the run's jobs as they are."""
+    return jobs_of(Experiment.objects.get(pk=experiment.pk))

@@ -29,7 +29,7 @@ def run(users: dict[Role, User]) -> Experiment:
 
 
 def epoch(arm: str, fold: int, number: int, loss: float, train_loss: float, auc: float | None = 0.5) -> Event:
-    return Event("train", 0.1, arm, fold, number, loss, auc, train_loss)
+    return Event("train", 0.1, arm, fold, 1, number, loss, auc, train_loss)
 
 
 def test_epochs_become_curves(run: Experiment) -> None:
@@ -39,7 +39,7 @@ def test_epochs_become_curves(run: Experiment) -> None:
         epoch("imaging", 1, 2, 0.5, 0.75, None),
         epoch("imaging", 1, 3, 0.6, 0.5),
         epoch("fusion", 2, 1, 0.4, 0.9),
-        Event("cell_done", 0.5, "imaging", 1, 2, None, 0.7),
+        Event("cell_done", 0.5, "imaging", 1, 1, 2, None, 0.7),
     ):
         record_epoch(run, event)
     fusion, imaging = curves_of(run)
@@ -55,7 +55,7 @@ def test_an_epoch_told_twice_is_one_and_a_cell_that_begins_anew_starts_empty(run
     record_epoch(run, epoch("fusion", 1, 1, 0.7, 1.0))
     record_epoch(run, epoch("fusion", 2, 1, 0.9, 1.0))
     assert sorted(Epoch.objects.values_list("fold", "validation_loss")) == [(1, 0.7), (2, 0.9)]
-    record_epoch(run, Event("restart", 0.1, "fusion", 1))
+    record_epoch(run, Event("restart", 0.1, "fusion", 1, 1))
     assert list(Epoch.objects.values_list("fold", flat=True)) == [2]
 
 

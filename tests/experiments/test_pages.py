@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.core.models import Job
-from apps.experiments.models import Experiment
+from apps.experiments import services
+from apps.experiments.models import Cell, Experiment
 from apps.experiments.services import start_experiment
 from apps.patients.models import Patient
+from ml.training import CellKey
 from tests.experiments.fixtures import CONFIG, queued
 from tests.factories import user_with
 
@@ -45,13 +48,19 @@ def test_what_a_run_shows_while_it_waits_works_and_has_failed(
     address = f"/experiments/{experiment.pk}/"
     assert "Waiting for a worker" in client.get(address).content.decode()
 
-    job = Job.objects.filter(pk=experiment.job_id)
-    job.update(state="running", stage="imaging model, fold 1, epoch 2", progress=0.31)
+    Job.objects.filter(pk=experiment.job_id).update(state="succeeded", progress=1.0)
+    services.queue_cells(experiment, [CellKey("imaging", 1), CellKey("imaging", 2)])
+    first, second = experiment.cells.all()
+    Cell.objects.filter(pk=first.pk).update(finished_at=timezone.now())
+    Job.objects.filter(pk=first.job_id).update(state="succeeded", progress=1.0)
+    job = Job.objects.filter(pk=second.job_id)
+    job.update(state="running", stage="imaging model, fold 2, epoch 2", progress=0.5)
     answer = client.get(f"{address}status/")
     fragment = answer.content.decode()
-    assert "imaging model, fold 1, epoch 2" in fragment and "31 %" in fragment and ACTIVE in fragment
+    assert "imaging model, fold 2, epoch 2 · 1 of 2 networks trained" in fragment and ACTIVE in fragment
+    assert "74 %" in fragment, "2 % for preparing, 96 % for one network and a half of two"
     assert "<html" not in fragment and "HX-Refresh" not in answer
-    assert "31 %" in client.get("/experiments/").content.decode()
+    assert "74 %" in client.get("/experiments/").content.decode()
 
     job.update(state="failed", failure="The disk is full.")
     answer = client.get(f"{address}status/")
@@ -71,11 +80,11 @@ def test_an_experiment_is_started_in_the_browser(
 ) -> None:
     client = client_as(users[Role.SCIENTIST])
     assert "Configuration" in client.get("/experiments/new/").content.decode()
-    assert client.post("/experiments/new/", {"name": " ", "preset": "small"}).status_code == 200
-    assert client.post("/experiments/new/", {"name": "First", "preset": "huge"}).status_code == 200
+    assert client.post("/experiments/new/", {"name": " ", "preset": "small", "design": "folds"}).status_code == 200
+    assert client.post("/experiments/new/", {"name": "First", "preset": "huge", "design": "folds"}).status_code == 200
     assert not Experiment.objects.exists()
     with django_capture_on_commit_callbacks(execute=True):
-        answer = client.post("/experiments/new/", {"name": "First", "preset": "small"})
+        answer = client.post("/experiments/new/", {"name": "First", "preset": "small", "design": "folds"})
     experiment = Experiment.objects.get()
     assert (answer.status_code, answer["Location"]) == (302, f"/experiments/{experiment.pk}/")
     assert experiment.name == "First" and experiment.config["image_shape"] == [32, 32, 32]
@@ -92,7 +101,11 @@ def test_the_api_starts_and_tells_of_runs(
     assert (found["name"], found["state"], found["progress"], found["failure"]) == ("By API", "queued", 0.0, "")
     assert found["snapshot"] == Experiment.objects.get().snapshot.digest and found["finished_at"] is None
     assert api.get("/api/v1/experiments/").json()["count"] == 1
-    for body in ({"name": "x"}, {"name": "", "preset": "small"}, {"name": "x", "preset": "huge"}):
+    for body in (
+        {"name": "x"},
+        {"name": "", "preset": "small", "design": "folds"},
+        {"name": "x", "preset": "huge", "design": "folds"},
+    ):
         assert api.post("/api/v1/experiments/", body, format="json").status_code == 400
 
 
@@ -110,7 +123,7 @@ def test_who_holds_a_role_in_one_center_sees_and_starts_no_run_on_the_patients_o
         assert client.get(address).status_code == 404
     assert client.post(f"/experiments/{experiment.pk}/retry/").status_code == 404
     assert api.get(f"/api/v1/experiments/{experiment.pk}/").status_code == 404
-    body = {"name": "Not mine", "preset": "small"}
+    body = {"name": "Not mine", "preset": "small", "design": "folds"}
     assert client.post("/experiments/new/", body).status_code == 404
     assert api.post("/api/v1/experiments/", body, format="json").status_code == 404
     assert Experiment.objects.count() == 1

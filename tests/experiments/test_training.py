@@ -25,6 +25,7 @@ from apps.crf.selectors import model_features
 from apps.experiments import services
 from apps.experiments.models import Experiment, PatientResult
 from apps.experiments.presets import config_of
+from apps.experiments.progress import progress_of
 from apps.experiments.selectors import results_table, serving_experiment
 from apps.imaging.models import Series
 from apps.patients.models import Patient
@@ -67,21 +68,26 @@ def test_a_start_freezes_the_cohort_and_queues_the_training(
 def test_progress_and_stage_move_to_the_end(
     cohort: list[Patient], scientist: User, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Capture
 ) -> None:
-    seen: list[tuple[str, float]] = []
+    seen: list[tuple[int, str, float]] = []
+    told: list[float] = []
     report = JobHandle.report
 
     def watched(handle: JobHandle, stage: str, progress: float) -> None:
         report(handle, stage, progress)
         row = Job.objects.get(pk=handle.job_id)
-        seen.append((row.stage, row.progress))
+        seen.append((row.pk, row.stage, row.progress))
+        told.append(progress_of(Experiment.objects.get()).progress)
 
     monkeypatch.setattr(JobHandle, "report", watched)
     experiment = queued(scientist, django_capture_on_commit_callbacks)
     job = finish(experiment, django_capture_on_commit_callbacks)
 
-    stages, progress = [stage for stage, _ in seen], [value for _, value in seen]
-    assert progress == sorted(progress) and progress[0] == 0.0
-    assert stages[0] == "Collecting images" and stages[-2:] == ["Done", "Comparing with plain models"]
+    stages = [stage for _, stage, _ in seen]
+    for number in {number for number, *_ in seen}:
+        own = [value for of, _, value in seen if of == number]
+        assert own == sorted(own) and own[0] == 0.0
+    assert told == sorted(told) and told[0] == 0.0 and 0.9 < told[-1] < 1
+    assert stages[0] == "Collecting images" and stages[-2:] == ["Evaluating", "Comparing with plain models"]
     epochs = [stage for stage in stages if "epoch" in stage]
     assert epochs == [
         f"{arm} model, fold {fold}, epoch {epoch}" for arm in CONFIG.arms for fold in (1, 2) for epoch in (1, 2)
@@ -127,7 +133,7 @@ def test_importing_again_leaves_the_same_rows(trained: Experiment, django_captur
     finished_at = trained.finished_at
     another = ModelCard.model_validate_json(json.dumps(trained.card | {"torch_version": "another"}))
     services.finish_experiment(experiment=trained, metrics={"arms": {}}, card=another)
-    Job.objects.filter(pk=trained.job_id).update(state=Job.State.QUEUED)
+    Job.objects.filter(pk__in=[trained.job_id, trained.finishing_id]).update(state=Job.State.QUEUED)
     assert finish(trained, django_capture_on_commit_callbacks).state == "succeeded"
     trained.refresh_from_db()
     assert list(PatientResult.objects.order_by("pk").values()) == before
@@ -176,7 +182,7 @@ def test_too_few_patients_is_a_sentence_and_leaves_nothing(
     with pytest.raises(Refusal) as refused:
         services.start_experiment(actor=users[Role.SCIENTIST], name="Too early", config=CONFIG)
     assert (refused.value.sentence, refused.value.status) == (sentence, 409)
-    body = {"name": "Too early", "preset": "small"}
+    body = {"name": "Too early", "preset": "small", "design": "folds"}
     of_five_folds = sentence.replace("6", "12", 1)
     answer = api_as(users[Role.SCIENTIST]).post("/api/v1/experiments/", body, format="json")
     assert (answer.status_code, json.loads(answer.content)["detail"]) == (409, of_five_folds)

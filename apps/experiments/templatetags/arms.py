@@ -3,6 +3,8 @@
 from django import template
 from django.utils.translation import gettext_lazy as _
 
+from ml.scores import SCORES
+
 register = template.Library()
 NAMES = {
     "imaging": _("imaging"),
@@ -11,6 +13,8 @@ NAMES = {
     "logistic_regression": _("logistic regression"),
     "random_forest": _("random forest"),
     "perceptron": _("multilayer perceptron"),
+    "hematoma_forest": _("random forest of the hematoma's shape and density"),
+    **{key: score.name for key, score in SCORES.items()},
 }
 
 

@@ -124,7 +124,7 @@ def test_what_is_no_preprocessed_image_is_refused(model: Model, image: np.ndarra
 
 def test_damaged_weights_are_noticed(run: tuple[Path, Path], tmp_path: Path) -> None:
     copy = shutil.copytree(run[1], tmp_path / "run")
-    weights = copy / "checkpoints" / "imaging" / "fold-2.pt"
+    weights = copy / "checkpoints" / "imaging" / "fold-2-1.pt"
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
     weights.write_bytes(data)
@@ -137,7 +137,7 @@ def test_exchanged_weights_are_noticed(run: tuple[Path, Path], tmp_path: Path) -
     """Weights of another run, with the card's digest changed to match, still are not this model."""
     copy = shutil.copytree(run[1], tmp_path / "run")
     folder = copy / "checkpoints" / "imaging"
-    shutil.copy(folder / "fold-1.pt", folder / "fold-2.pt")
+    shutil.copy(folder / "fold-1-1.pt", folder / "fold-2-1.pt")
     card = json.loads((copy / "model.json").read_text())
     for file in card["weights"]:
         file["sha256"] = file_sha256(copy / file["path"])

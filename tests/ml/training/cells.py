@@ -19,6 +19,7 @@ def make_data(folder: Path, poor: int = 10) -> CellData:
     favorable_ids = [case.id for case in manifest.cases if case.label == 0]
     poor_ids = [case.id for case in manifest.cases if case.label == 1]
     fold = Fold(
+        number=1,
         fit=(*favorable_ids[:10], *poor_ids[:poor]),
         validation=(*favorable_ids[10:14], *poor_ids[10:14]),
         held_out=(*favorable_ids[14:], *poor_ids[14:]),
@@ -30,10 +31,9 @@ def train_cell(data: CellData, folder: Path, listener: Listener | None = None, *
     """Train the imaging arm; its files go to ``folder``."""
     return CellTrainer(
         "imaging",
-        1,
         data=data,
         config=tiny_config(arms=("imaging",), **settings),
         device=torch.device("cpu"),
-        files=CellFiles(folder, 1),
+        files=CellFiles(folder, "1-1"),
         listener=listener or Listener(),
     ).train()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def train(tmp_path: Path, poor: int = 10, **settings: Any) -> tuple[CellResult, CellData, CellFiles]:
     data, folder = make_data(tmp_path, poor), tmp_path / "checkpoints"
-    return train_cell(data, folder, **settings), data, CellFiles(folder, 1)
+    return train_cell(data, folder, **settings), data, CellFiles(folder, "1-1")
 
 
 def test_exact_normalization_is_that_of_the_fit_images_under_the_final_weights(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_gradient_that_is_no_number_stops_with_its_place_and_reaches_no_checkp
         with pytest.raises(MLError, match=where) as caught:
             train_cell(data, folder)
     assert caught.value.code == "loss_not_finite"
-    saved = CellFiles(folder, 1).load_state()
+    saved = CellFiles(folder, "1-1").load_state()
     assert saved is not None
     assert saved.state.epoch == 1
     assert all(bool(torch.isfinite(value).all()) for value in saved.net.values())

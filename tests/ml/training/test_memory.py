@@ -154,7 +154,7 @@ def test_two_images_that_do_not_fit_end_in_a_sentence(tmp_path: Path, monkeypatc
         train_cell(make_data(tmp_path), tmp_path / "cell", Listener(on_memory=sentences.append))
     assert caught.value.code == "out_of_memory"
     assert len(sentences) == 2  # 8, 4, 2
-    assert CellFiles(tmp_path / "cell", 1).load_state() is None
+    assert CellFiles(tmp_path / "cell", "1-1").load_state() is None
 
 
 def test_channels_stay_last_through_the_whole_network() -> None:

@@ -40,14 +40,14 @@ def test_sigkill_in_the_middle_of_a_fold(undisturbed: tuple[Path, dict[str, str]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
-        if "fold 2  epoch 3" in line:
+        if "fold 2-1  epoch 3" in line:
             process.send_signal(signal.SIGKILL)
             break
     process.stderr.close()
     assert process.wait(timeout=60) == -signal.SIGKILL
     assert not (run_dir / "metrics.json").exists()
-    assert (run_dir / "checkpoints" / "imaging" / "fold-1.json").exists()
-    assert list((run_dir / "checkpoints" / "imaging" / "fold-2").glob("epoch-*.pt"))
+    assert (run_dir / "checkpoints" / "imaging" / "fold-1-1.json").exists()
+    assert list((run_dir / "checkpoints" / "imaging" / "fold-2-1").glob("epoch-*.pt"))
 
     events: list[Event] = []
     run_cross_validation(manifest, run_dir, tiny_config(**CONFIG), events.append, device="cpu")
@@ -72,9 +72,9 @@ def test_damaged_checkpoint_is_noticed_and_its_cell_trained_again(
 
     with pytest.raises(CutError):
         run_cross_validation(manifest, tmp_path, tiny_config(**CONFIG), cut, device="cpu")
-    flip_a_byte(next((tmp_path / "checkpoints" / "imaging" / "fold-2").glob("epoch-*.pt")))
-    flip_a_byte(tmp_path / "checkpoints" / "imaging" / "fold-1.pt")
-    (tmp_path / "checkpoints" / "imaging" / "fold-2" / "half.pt.tmp").write_bytes(b"cut off while writing")
+    flip_a_byte(next((tmp_path / "checkpoints" / "imaging" / "fold-2-1").glob("epoch-*.pt")))
+    flip_a_byte(tmp_path / "checkpoints" / "imaging" / "fold-1-1.pt")
+    (tmp_path / "checkpoints" / "imaging" / "fold-2-1" / "half.pt.tmp").write_bytes(b"cut off while writing")
 
     events: list[Event] = []
     run_cross_validation(manifest, tmp_path, tiny_config(**CONFIG), events.append, device="cpu")

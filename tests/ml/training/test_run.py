@@ -43,7 +43,7 @@ def test_every_patient_is_predicted_once_by_a_model_that_never_saw_him(finished:
     cases = {case.id: case for case in read_manifest(manifest).cases}
     splits = json.loads((run_dir / "splits.json").read_text())
     oof, test = pd.read_csv(run_dir / "oof.csv"), pd.read_csv(run_dir / "test.csv")
-    assert list(oof.columns) == ["id", "patient", "center", "fold", "label", "arm", "probability"]
+    assert list(oof.columns) == ["id", "patient", "center", "fold", "label", "arm", "probability", "raw"]
     for arm in ("imaging", "fusion"):
         own, aside = oof[oof["arm"] == arm], test[test["arm"] == arm]
         for number, fold in enumerate(splits["folds"], start=1):
@@ -133,8 +133,8 @@ def test_labels_of_held_out_and_test_patients_do_not_reach_the_training(finished
     (other / "splits.json").write_text(json.dumps(splits))
     with pytest.raises(CutError):
         run_cross_validation(turned, other, tiny_config(arms=("fusion",)), stop_after_first_cell, device="cpu")
-    before = torch.load(run_dir / "checkpoints" / "fusion" / "fold-1.pt", weights_only=True)
-    after = torch.load(other / "checkpoints" / "fusion" / "fold-1.pt", weights_only=True)
+    before = torch.load(run_dir / "checkpoints" / "fusion" / "fold-1-1.pt", weights_only=True)
+    after = torch.load(other / "checkpoints" / "fusion" / "fold-1-1.pt", weights_only=True)
     assert before["encoder"] == after["encoder"]
     assert all(torch.equal(before["state"][key], after["state"][key]) for key in before["state"])
 
@@ -214,7 +214,7 @@ def diverge(folder: Path, config: TrainingConfig, encoder: ClinicalEncoder) -> N
     torch.nn.init.constant_(net.get_parameter("classifier.weight"), float("nan"))
     state = CellState()
     state.add(EpochRecord(epoch=1, train_loss=1.0, validation_loss=1.0, validation_auc=None), net)
-    CellFiles(folder, 1).save_state(state, net, optimizer)
+    CellFiles(folder, "1-1").save_state(state, net, optimizer)
 
 
 def test_the_caller_can_stop_and_continue(finished: Any, tmp_path: Path) -> None:

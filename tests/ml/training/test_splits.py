@@ -150,8 +150,8 @@ SIX = Splits(
     cases_digest="",
     test=("S0-0",),
     folds=(
-        Fold(fit=("S1-0", "S2-0"), validation=("S3-0",), held_out=("S4-0", "S5-0")),
-        Fold(fit=("S4-0",), validation=("S5-0",), held_out=("S1-0", "S2-0", "S3-0")),
+        Fold(number=1, fit=("S1-0", "S2-0"), validation=("S3-0",), held_out=("S4-0", "S5-0")),
+        Fold(number=2, fit=("S4-0",), validation=("S5-0",), held_out=("S1-0", "S2-0", "S3-0")),
     ),
 )
 
@@ -167,7 +167,7 @@ def test_planted_leaks_are_found() -> None:
 
 
 def test_a_case_that_is_not_held_out_once_is_found() -> None:
-    twice = SIX.model_copy(update={"folds": (SIX.folds[0], SIX.folds[0])})
+    twice = SIX.model_copy(update={"folds": (SIX.folds[0], SIX.folds[0].model_copy(update={"number": 2}))})
     assert leak_report(twice, planted()) == [
         *(Leak(kind="held_out", cases=(f"S{number}-0",), folds=()) for number in (1, 2, 3)),
         *(Leak(kind="held_out", cases=(f"S{number}-0",), folds=(1, 2)) for number in (4, 5)),
