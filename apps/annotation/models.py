@@ -1,4 +1,4 @@
-"""Hematoma masks: versions that are added and never changed, each with the milliliters computed from it."""
+"""Hematoma masks: versions that are added and never changed, each with what was measured of it."""
 
 from typing import ClassVar
 
@@ -21,6 +21,12 @@ class Mask(models.Model):
     abc2_ml = models.DecimalField(max_digits=8, decimal_places=2)
     # Area of the mask on each slice in mm2.
     slice_areas_mm2 = models.JSONField(default=list)
+    # Shape and density by the names of ml.hematoma.FEATURES, and the version of the program that measured them: empty
+    # and 0 until the CT's densities could be read.
+    features = models.JSONField(default=dict)
+    features_version = models.PositiveSmallIntegerField(default=0)
+    # What measures them where they lack, or anew where the version is not today's.
+    job = models.OneToOneField("core.Job", on_delete=models.PROTECT, null=True, related_name="mask")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField(default=timezone.now)
 

@@ -5,6 +5,7 @@ import tempfile
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,18 @@ from apps.accounts.policy import Permission
 from apps.annotation.models import Mask
 from apps.annotation.nifti import plain_nifti
 from apps.annotation.segmentation import store_segmentation
-from apps.annotation.selectors import slice_key
+from apps.annotation.selectors import load_labels, slice_key
 from apps.audit.services import record
 from apps.core import store
 from apps.core.errors import Conflict, Refusal
 from apps.imaging import geometry
 from apps.imaging.models import Series
+from apps.imaging.selectors import load_volume
 from apps.imaging.services import lock_series
 from apps.patients.changes import announce
 from apps.patients.models import Patient
-from ml.hematoma import abc2_ml, volume_ml
+from ml.errors import MLError
+from ml.hematoma import FEATURES_VERSION, abc2_ml, hematoma_features, volume_ml
 from ml.volumes import Geometry, read_mask
 
 # A body is smaller than this; the number fits its column.
@@ -48,8 +51,7 @@ def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
 
 def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> Mask:
     """Measure and store labels (z, y, x) that lie on the series' grid already."""
-    grid = geometry.from_json(series.geometry)
-    volume, estimate = _measure(mask, grid)
+    measured = _measured(mask, series)
     packed = _pack(mask, series)
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=series.patient_id)
@@ -71,17 +73,15 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
             version=newest.version + 1 if newest else 1,
             file=name,
             sha256=digest,
-            volume_ml=volume,
-            abc2_ml=estimate,
             uploaded_by=actor,
-            slice_areas_mm2=_areas(mask, grid),
+            **measured,
         )
         record(
             actor=actor,
             action="upload_mask",
             target=row,
             center=series.patient.center,
-            changes={"volume_ml": [str(newest.volume_ml) if newest else None, str(volume)]},
+            changes={"volume_ml": [str(newest.volume_ml) if newest else None, str(row.volume_ml)]},
         )
         lock_series(series)
         store_segmentation(row)
@@ -89,7 +89,21 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
     return row
 
 
-def _measure(mask: npt.NDArray[np.uint8], grid: Geometry) -> tuple[Decimal, Decimal]:
+def _measured(mask: npt.NDArray[np.uint8], series: Series) -> dict[str, Any]:
+    """Return the columns of a mask's row that are measured of it."""
+    grid = geometry.from_json(series.geometry)
+    volume, estimate = _milliliters_of(mask, grid)
+    features = _describe(mask, series)
+    return {
+        "volume_ml": volume,
+        "abc2_ml": estimate,
+        "slice_areas_mm2": _areas(mask, grid),
+        "features": features,
+        "features_version": FEATURES_VERSION if features else 0,
+    }
+
+
+def _milliliters_of(mask: npt.NDArray[np.uint8], grid: Geometry) -> tuple[Decimal, Decimal]:
     """Return the volume by planimetry and by ABC/2 in mL; refuse what is no hematoma by its size."""
     volume, estimate = _milliliters(volume_ml(mask, grid)), _milliliters(abc2_ml(mask, grid))
     if volume <= 0:
@@ -99,6 +113,20 @@ def _measure(mask: npt.NDArray[np.uint8], grid: Geometry) -> tuple[Decimal, Deci
             "mask_too_big", _("The mask is larger than any head. Check the pixel spacing of the CT, and draw it again.")
         )
     return volume, estimate
+
+
+def measure_features(mask: Mask) -> None:
+    """Measure shape and density of a stored mask anew. Raises SeriesError where its CT cannot be read."""
+    features = hematoma_features(load_labels(mask), load_volume(mask.series))
+    Mask.objects.filter(pk=mask.pk).update(features=features, features_version=FEATURES_VERSION)
+
+
+def _describe(mask: npt.NDArray[np.uint8], series: Series) -> dict[str, float]:
+    """Return shape and density; nothing where the CT cannot be read, for the outline is worth keeping all the same."""
+    try:
+        return hematoma_features(mask, load_volume(series))
+    except MLError:
+        return {}
 
 
 def _read(content: bytes, grid: Geometry) -> npt.NDArray[np.uint8]:

@@ -21,6 +21,7 @@ from apps.imaging.models import Series
 from apps.imaging.selectors import chosen_series
 from apps.patients.dates import move_date
 from apps.patients.models import Patient
+from ml.hematoma import FEATURES, FEATURES_VERSION
 from ml.scores import SCORES
 
 Row = dict[str, Any]
@@ -76,6 +77,7 @@ def _row(patient: Patient, form: CrfForm | None, series: Series | None, mask: Ma
         "exclusion": _exclusion(form, poor, ready, mask, scores),
         "poor_outcome": poor,
         "form_version": 0 if form is None else form.version,
+        **_hematoma(mask),
         "hematoma_volume_ml": None if mask is None else float(mask.volume_ml),
         "mask_version": None if mask is None else mask.version,
         "mask_sha256": "" if mask is None else mask.sha256,
@@ -86,6 +88,12 @@ def _row(patient: Patient, form: CrfForm | None, series: Series | None, mask: Ma
         **{f"score_{key}": value for key, value in scores.items()},
         **{f"crf_{name}": _exported(variable, values.get(name), patient) for name, variable in _variables()},
     }
+
+
+def _hematoma(mask: Mask | None) -> Row:
+    """Return what was measured of the hematoma; numbers of another version would not go with those of the others."""
+    known = mask.features if mask is not None and mask.features_version == FEATURES_VERSION else {}
+    return {f"hematoma_{name}": known.get(name) for name in FEATURES}
 
 
 def _variables() -> Iterable[tuple[str, Variable]]:
@@ -141,7 +149,7 @@ def schema() -> pa.Schema:
         "preprocessing_version": pa.string(),
         "poor_outcome": pa.bool_(),
         "form_version": pa.int64(),
-        "hematoma_volume_ml": pa.float64(),
+        **{f"hematoma_{name}": pa.float64() for name in FEATURES},
         "mask_version": pa.int64(),
         **{f"score_{key}": pa.int64() for key in SCORES},
         **{f"crf_{name}": _type(variable) for name, variable in load_dictionary().variables.items()},

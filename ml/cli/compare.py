@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-HELP = "Train logistic regression, random forest and perceptron on a run's folds and test its networks against them."
+HELP = "Hold a run's networks against clinical scores and plain models of form and hematoma, on the run's own folds."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

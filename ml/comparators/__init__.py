@@ -1,4 +1,4 @@
-"""Plain models of the clinical record, on the very folds of a run: what the networks have to be better than."""
+"""Clinical scores and plain models, on the very folds of a run: what the networks have to be better than."""
 
 from typing import TYPE_CHECKING
 

@@ -116,11 +116,19 @@ def slice_diameters(region: npt.NDArray[np.bool_], pixel_spacing: tuple[float, f
 
 def _outline(region: npt.NDArray[np.bool_], pixel_spacing: tuple[float, float]) -> npt.NDArray[np.float64]:
     """Corners (n, 2), mm, of the convex hull of the midpoints of the pixels' edges."""
-    pixels = np.argwhere(region).astype(np.float64)
+    pixels = row_ends(region).astype(np.float64)
     edges = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, -0.5], [0.0, 0.5]])
     points = (pixels[:, None] + edges).reshape(-1, 2) * np.asarray(pixel_spacing)
     corners: npt.NDArray[np.float64] = points[ConvexHull(points).vertices]
     return corners
+
+
+def row_ends(region: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return the first and the last pixel (n, 2) of each row (y, x) of a region: its convex hull is theirs."""
+    rows = np.flatnonzero(region.any(axis=1))
+    first = region[rows].argmax(axis=1)
+    last = region.shape[1] - 1 - region[rows, ::-1].argmax(axis=1)
+    return np.concatenate([np.column_stack([rows, first]), np.column_stack([rows, last])])
 
 
 def _chain(

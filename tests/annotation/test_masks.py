@@ -164,6 +164,7 @@ def test_volumes_of_a_page_cost_one_query(patient: Patient, ct: Series, users: d
 
 STEPS = (
     "apps.annotation.services.abc2_ml",
+    "apps.annotation.services.hematoma_features",
     "apps.annotation.models.Mask.objects.create",
     "apps.annotation.services.record",
     "apps.annotation.services.announce",

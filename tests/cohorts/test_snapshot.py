@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
+from apps.annotation.models import Mask
 from apps.audit.models import AuditEvent
 from apps.cohorts.models import Snapshot
 from apps.cohorts.selectors import exclusions_of, load_included, load_included_rows, load_table, snapshots_visible_to
@@ -26,6 +27,7 @@ from apps.core.errors import Refusal
 from apps.crf.dictionary import load_dictionary
 from apps.imaging.models import Series
 from apps.patients.models import Patient
+from ml.hematoma import FEATURES, FEATURES_VERSION
 from tests.cohorts import factory
 from tests.factories import PatientFactory, user_with
 
@@ -108,6 +110,24 @@ def test_the_ct_that_counts_is_the_newest_usable_one_with_its_own_mask(two_cente
     assert (row["exclusion"], row["series_digest"]) == ("", newest.digest)
     assert (row["mask_version"], row["hematoma_volume_ml"]) == (2, 6.0)
     assert refused.tensor == ""
+
+
+def test_the_hematoma_is_that_of_the_mask_and_of_todays_version(two_centers: Centers, scientist: User) -> None:
+    patient = factory.ready_patient(two_centers[0], ROWS[0], 0)
+    names = [f"hematoma_{name}" for name in FEATURES if name != "volume_ml"]
+    measured = {name: float(number) for number, name in enumerate(FEATURES)}
+    assert {build_rows()[0][name] for name in names} == {None}, "not measured yet"
+
+    Mask.objects.update(features=measured, features_version=FEATURES_VERSION)
+    row = load_table(freeze_snapshot(actor=scientist)).iloc[0]
+    assert [row[name] for name in names] == [measured[name.removeprefix("hematoma_")] for name in names]
+    assert row["hematoma_volume_ml"] == float(Mask.objects.get().volume_ml), "the volume that the scores see"
+
+    Mask.objects.update(features_version=FEATURES_VERSION + 1)
+    assert {build_rows()[0][name] for name in names} == {None}, "of another version"
+    factory.add_mask(patient.series.get(), "5.00")
+    Mask.objects.filter(version=1).update(features_version=FEATURES_VERSION)
+    assert {build_rows()[0][name] for name in names} == {None}, "of another mask"
 
 
 def test_later_changes_leave_the_snapshot_as_it_was(two_centers: Centers, scientist: User) -> None:

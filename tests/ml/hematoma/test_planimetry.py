@@ -3,40 +3,13 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.hematoma import abc2_ml, slice_diameters, volume_ml
-from ml.volumes import Geometry, MaskError, read_geometry
-from tests.ml.dicom_factory import ROW, make_series, table_positions, tilted_column
-
-EVEN = [2.5] * 31
-MIXED = [2.0] * 12 + [1.08] + [3.5] * 12
-
-
-def geometry_of(gaps: list[float], tilt: float = 0.0, spacing: tuple[float, float] = (0.5, 0.5)) -> Geometry:
-    datasets = make_series(
-        np.zeros((len(gaps) + 1, 200, 240)),
-        table_positions(gaps, tilt=tilt),
-        ROW,
-        tilted_column(tilt),
-        spacing,
-        PixelData=None,
-    )
-    return read_geometry(datasets)
-
-
-def ellipsoid(geometry: Geometry, radii: tuple[float, float, float], turn: float = 0.0) -> npt.NDArray[np.bool_]:
-    """Voxels inside an ellipsoid whose third axis runs along the normal and whose first is turned within the slice."""
-    z, y, x = np.indices(geometry.shape, sparse=True)
-    places = geometry.voxel_to_lps(z, y, x)
-    center = places[geometry.shape[0] // 2, 100, 120] + np.array([0.1, 0.2, 0.3])
-    first = math.cos(turn) * geometry.row_direction + math.sin(turn) * geometry.column_direction
-    axes = np.stack([first, np.cross(geometry.normal, first), geometry.normal])
-    inside: npt.NDArray[np.bool_] = (((places - center) @ axes.T / np.array(radii)) ** 2).sum(axis=-1) <= 1
-    return inside
+from ml.volumes import MaskError
+from tests.ml.hematoma.bodies import EVEN, MIXED, ellipsoid, geometry_of
 
 
 @pytest.mark.parametrize("tilt", [20.0, 0.0, -20.0])
