@@ -35,7 +35,7 @@ class Preprocessed:
         float32 (80, 192, 192) as (z, y, x): z to the head, y to the back, x to the patient's left, 2 x 1 x 1 mm; 0..1
         for 0..90 HU, 0 outside the brain.
     brain_mask
-        bool, on the volume's own grid; reaches into the voxels that brain and bone share as far as 200 HU, which the
+        bool, on the volume's own grid; reaches into the voxels that brain and bone share as far as 400 HU, which the
         image leaves out.
     report
         What was found.

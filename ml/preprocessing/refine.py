@@ -11,8 +11,9 @@ from ml.preprocessing.parts import parts_of
 
 LEAST_HU = -15.0  # of a 3 x 3 mean: below fluid, above fat
 MOST_HU = 140.0  # of a voxel: above fresh blood with noise, below one that is an eighth part skull
-RIM_HU = 200.0  # of a voxel of the rim: brain and bone share it, and more of it is brain
-RIM_MM = 1.0  # how wide a rim is added to the mask; the image is made without it
+RIM_HU = 400.0  # of a voxel of the rim: brain and bone share it, and about two thirds of it are brain
+RIM_MM = 1.0  # how wide a rim is added to the mask, at least; the image is made without it
+RIM_SHARE = 0.8  # of the distance of the slices: so far a slanting inner table reaches within one of them
 SEED = 0.3  # of the coarse mask between two of its levels: a cap within a single thick slice stays in
 REACH_MM = 4.0  # how far the coarse mask may end short of the bone
 SMALLEST_PIECE_MM2 = 30.0  # smaller islands within a slice are sinuses and canals of the skull base
@@ -43,6 +44,7 @@ def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> tuple[Mask
     # One field for two: 0..1 across the edge of the coarse mask, 1..2 across the edge of what lies deep in it.
     field = brain.astype(np.float32) + erode(brain, DEEP_CELLS)
     levels = interpolate_axis(field, 0, (stack.offsets - grid.start[0]) / grid.step)
+    gaps = np.gradient(stack.offsets)
     rows, columns = (_pixels(field, axis, grid, stack, hu.shape[axis]) for axis in (1, 2))
     for z in np.flatnonzero((levels >= SEED).any(axis=(1, 2))):
         weight = levels[z]
@@ -51,7 +53,8 @@ def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> tuple[Mask
             places = first + np.arange(*span) * stack.spacing[axis]
             weight = interpolate_axis(weight, axis, (places - grid.start[axis + 1]) / grid.step)
         box = np.s_[z, slice(*rows[z]), slice(*columns[z])]
-        mask[box], clean[box] = _refine_slice(weight, hu[box], stack.spacing)
+        rim_mm = max(RIM_MM, RIM_SHARE * float(gaps[z]))
+        mask[box], clean[box] = _refine_slice(weight, hu[box], stack.spacing, rim_mm)
     near = np.s_[:, rows[:, 0].min() : rows[:, 1].max(), columns[:, 0].min() : columns[:, 1].max()]
     mask[near] = _without_islands(mask[near], stack.spacing)
     clean[near] &= mask[near]
@@ -68,13 +71,13 @@ def _pixels(field: Floats, axis: int, grid: Isotropic, stack: Stack, size: int) 
     return np.clip(pixels, 0, size).astype(np.intp)
 
 
-def _refine_slice(weight: Floats, hu: Floats, spacing: tuple[float, float]) -> tuple[Mask, Mask]:
+def _refine_slice(weight: Floats, hu: Floats, spacing: tuple[float, float], rim_mm: float) -> tuple[Mask, Mask]:
     """One slice's two masks: the coarse mask without its bone, grown within soft tissue as far as the bone."""
-    rim = (_sum_of_neighbors(hu) > 9 * LEAST_HU) & (hu < RIM_HU)
-    soft = rim & (hu < MOST_HU)
-    grown = (weight >= SEED) & soft
+    soft = (_sum_of_neighbors(hu) > 9 * LEAST_HU) & (hu < MOST_HU)
     grown = _grow(weight >= SEED, soft, round(REACH_MM / spacing[0]))
-    rimmed = _grow(grown, rim, round(RIM_MM / spacing[0]))
+    # Only into what is part bone: beyond a thin plate of it lie orbits and sinuses.
+    shared = (hu >= MOST_HU) & (hu < RIM_HU)
+    rimmed = _grow(grown, grown | shared, round(rim_mm / spacing[0]))
     deep = weight >= 1.5
     return rimmed | deep, grown | deep
 

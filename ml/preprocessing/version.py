@@ -1,3 +1,3 @@
-"""The version of preprocessing. It changes whenever the same CT would give another image."""
+"""The version of preprocessing. It changes whenever the same CT would give another image or report."""
 
-PREPROCESSING_VERSION = "2"
+PREPROCESSING_VERSION = "3"
