@@ -20,7 +20,7 @@ from apps.imaging.ingest.receive import receive
 from apps.imaging.selectors import current_series
 from apps.patients.models import Patient
 from apps.patients.services import enroll_patient
-from ml.simulation import simulate_cohort
+from ml.simulation import simulate_study
 
 SEED = 2023
 DRAWN = 2000
@@ -48,15 +48,23 @@ def build_cohort(*, analysed: int, in_hospital: int, report: Callable[[str, floa
 def simulated_rows(n: int) -> list[dict[str, Any]]:
     """Return the first `n` simulated patients, of each center in turn, so that each has patients for its own curves.
 
-    The simulated centers differ in size; more are drawn than are taken, and of each center the first are taken.
+    The simulated centers differ in size; more are drawn than are taken, and of each center the first are taken. Beside
+    the form's values each row holds what only the simulation knows; that becomes a CT, and is entered nowhere.
     """
-    drawn = simulate_cohort(DRAWN, seed=SEED, centers=tuple(CENTERS))
+    study = simulate_study(DRAWN, seed=SEED, centers=tuple(CENTERS))
+    drawn = study.forms.join(study.truth)
     by_center = {code: drawn[drawn["center"] == code].to_dict("records") for code in CENTERS}
     turns = zip(*by_center.values(), strict=False)
     rows = [{str(name): value for name, value in row.items()} for turn in turns for row in turn]
     if n > len(rows):
         raise CommandError(f"The demonstration has at most {len(rows)} patients.")
     return rows[:n]
+
+
+def best_probabilities(n: int) -> dict[str, float]:
+    """Return the true P(poor outcome | form, CT) of the `n` patients of :func:`build_cohort` by study ID."""
+    entered = Patient.objects.order_by("pk").values_list("study_id", flat=True)[:n]
+    return {study_id: float(row["best_probability"]) for study_id, row in zip(entered, simulated_rows(n), strict=True)}
 
 
 def _enroll(code: str) -> Patient:

@@ -5,12 +5,12 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from ml.simulation import PhantomSpec, Side, Site, SpacingPattern, simulate_ct
+from ml.simulation import PhantomSpec, SpacingPattern, phantom_of, simulate_ct
 from ml.volumes import read_geometry, write_mask
 
 MATRIX = 256
@@ -58,7 +58,7 @@ def draw_phantom(row: dict[str, Any], seed: int) -> Phantom:
     """Draw the head that a simulated form describes."""
     with tempfile.TemporaryDirectory(prefix="ichor-phantom-") as name:
         folder = Path(name)
-        truth = simulate_ct(folder, spec=phantom_of(row), seed=seed, patient_tags=_identity(row, seed))
+        truth = simulate_ct(folder, spec=scanned(row), seed=seed, patient_tags=_identity(row, seed))
         files = sorted(folder.iterdir())
         mask = folder / "mask.nii.gz"
         write_mask(mask, truth.hematoma_mask, read_geometry(files))
@@ -76,17 +76,8 @@ def _identity(row: dict[str, Any], seed: int) -> dict[str, str]:
     }
 
 
-def phantom_of(row: dict[str, Any]) -> PhantomSpec:
-    """Return the head that a simulated form describes, as its center's scanner takes it."""
+def scanned(row: dict[str, Any]) -> PhantomSpec:
+    """Return a simulated patient's head, as his center's scanner takes it."""
     tilt, spacing = SCANNERS[row["center"]]
-    return PhantomSpec(
-        site=Site(row["bleed_site"]),
-        # The phantom draws a midline bleed, of brainstem or cerebellum, slightly to a side.
-        side=Side.RIGHT if row["bleed_side"] == "right" else Side.LEFT,
-        volume_ml=float(row["hematoma_volume_ml"]),
-        ivh=bool(row["ivh"]),
-        rows=MATRIX,
-        columns=MATRIX,
-        gantry_tilt_degrees=tilt,
-        spacing=spacing,
-    )
+    head = phantom_of(row, row["imaging_severity"])
+    return replace(head, rows=MATRIX, columns=MATRIX, gantry_tilt_degrees=tilt, spacing=spacing)

@@ -1,6 +1,7 @@
 """A simulated multi-center cohort: case report forms and outcomes that follow a published study."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 
 from ml.errors import MLError
 from ml.simulation import cohort_tables as tables
-from ml.simulation.cohort_calibration import calibrated_pool
+from ml.simulation.cohort_calibration import calibrated_pool, form_probabilities
 from ml.simulation.cohort_details import add_details, severity_of
 from ml.simulation.cohort_pool import largest_volumes
+from ml.simulation.prognosis import add_truth
 
 COHORT_COLUMNS = (
     "center", "age", "sex", "gcs", "nihss", "headache", "emesis", "coma", "ivh", "subarachnoid", "subdural",
@@ -28,9 +30,25 @@ _SEVERITY_LEAN = (0.15, -0.15)
 _SURGERY_LEAN = (0.25, 0.25, -0.25, -0.25)
 
 
+class SimulatedStudy(NamedTuple):
+    """Patients as a study sees them, and what only the simulation knows of them; the same rows in the same order."""
+
+    forms: pd.DataFrame
+    """Columns ``COHORT_COLUMNS``."""
+    truth: pd.DataFrame
+    """Columns ``ml.simulation.prognosis.TRUTH_COLUMNS``: severity of the CT, P(poor | form), P(poor | form, CT)."""
+
+
 def simulate_cohort(
     n: int = 1990, *, seed: int, centers: Sequence[str] = ("C1", "C2", "C3", "C4", "C5")
 ) -> pd.DataFrame:
+    """Return the forms of :func:`simulate_study`."""
+    return simulate_study(n, seed=seed, centers=centers).forms
+
+
+def simulate_study(
+    n: int = 1990, *, seed: int, centers: Sequence[str] = ("C1", "C2", "C3", "C4", "C5")
+) -> SimulatedStudy:
     """Simulate the case report forms and outcomes of `n` patients with spontaneous intracerebral hemorrhage.
 
     The patients are independent draws from one population whose baseline figures by outcome, multivariable odds ratios
@@ -50,7 +68,8 @@ def simulate_cohort(
 
     Returns
     -------
-    One row per patient, columns ``COHORT_COLUMNS``: years, mmHg, hours, mL; poor outcome is GOS 1-3 at discharge.
+    One row per patient: years, mmHg, hours, mL; poor outcome is GOS 1-3 at discharge. Given the rest of the form, it
+    was drawn with the probability that the truth names, and the severity of the CT with regard to it alone.
 
     Raises
     ------
@@ -58,16 +77,17 @@ def simulate_cohort(
         Code ``bad_cohort_request``: no patients asked for, a negative seed, or centers missing or named twice.
     """
     _check_request(n, seed, centers)
-    pool, probabilities = calibrated_pool()
+    pool = calibrated_pool()
     rng = np.random.default_rng(seed)
-    cumulative = np.cumsum(probabilities)
+    cumulative = np.cumsum(pool.probabilities)
     drawn = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
-    patients = pool.iloc[drawn].reset_index(drop=True)
+    patients = pool.patients.iloc[drawn].reset_index(drop=True)
     patients["hematoma_volume_ml"] = _nudge_volume(rng, patients)
     patients["sex"] = np.where(patients.pop("male"), "male", "female")
     patients = add_details(rng, patients)
     patients["center"] = _assign_centers(rng, patients, centers)
-    return patients[list(COHORT_COLUMNS)]
+    truth = add_truth(rng, form_probabilities(pool)[drawn], patients["poor_outcome"].to_numpy(dtype=bool))
+    return SimulatedStudy(patients[list(COHORT_COLUMNS)], truth)
 
 
 def _check_request(n: int, seed: int, centers: Sequence[str]) -> None:

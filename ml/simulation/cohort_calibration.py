@@ -23,7 +23,7 @@ _POOL_SEED = 1990
 
 
 class WeightedPool(NamedTuple):
-    """Patients (rows) and their probabilities (sum 1)."""
+    """Patients with an outcome (rows; the same index, the same patient) and their probabilities (sum 1)."""
 
     patients: pd.DataFrame
     probabilities: Floats
@@ -31,8 +31,14 @@ class WeightedPool(NamedTuple):
 
 @cache
 def calibrated_pool() -> WeightedPool:
-    """Draw the pool and weigh it to Tables 1, 2, 4 and 5, once in a process. Always the same pool."""
-    pool = _without_unseen_scores(draw_pool(np.random.default_rng(_POOL_SEED), _POOL_SIZE))
+    """Draw the pool and weigh it to Tables 1, 2, 4 and 5, once in a process. Always the same pool.
+
+    Each patient stands in it with a poor and with a favorable outcome, if Tables 4 and 5 have seen both at his scores.
+    The weights of the two say how likely either is given everything that the case report form holds, see
+    :func:`form_probabilities`; before the calibration they are equal, so that a form means what the tables say it means
+    and nothing else.
+    """
+    pool = _without_unseen_scores(_with_both_outcomes(draw_pool(np.random.default_rng(_POOL_SEED), _POOL_SIZE)))
     margins = _Margins(pool)
     margins.add_outcome()
     margins.add_counts(ich_scores(pool), tables.ICH_SCORE)
@@ -45,6 +51,19 @@ def calibrated_pool() -> WeightedPool:
         margins.add_quartiles(name, pool[name].to_numpy(dtype=np.float64))
     margins.add_regression(_regressors(pool), np.log(list(tables.ODDS_RATIOS.values())))
     return WeightedPool(pool, margins.weigh())
+
+
+def form_probabilities(pool: WeightedPool) -> Floats:
+    """Return P(poor outcome | form) of every row, shape (rows,): exact, 0 or 1 where one outcome was never seen."""
+    patient = pool.patients.index.to_numpy()
+    weight = np.bincount(patient, pool.probabilities)
+    poor = np.bincount(patient, pool.probabilities * pool.patients["poor_outcome"].to_numpy(dtype=np.float64))
+    return np.asarray((poor[patient] / weight[patient]).clip(0, 1), dtype=np.float64)
+
+
+def _with_both_outcomes(pool: pd.DataFrame) -> pd.DataFrame:
+    """Return every patient twice, once with each outcome; the index tells which rows are the same patient."""
+    return pd.concat([pool.assign(poor_outcome=poor) for poor in (False, True)])
 
 
 def _regressors(pool: pd.DataFrame) -> Floats:
@@ -67,7 +86,7 @@ def _without_unseen_scores(pool: pd.DataFrame) -> pd.DataFrame:
         for score, pair in counts.items():
             by_score[score] = pair
         seen &= by_score[scores, poor] > 0
-    return pool[seen].reset_index(drop=True)
+    return pool[seen]
 
 
 class _Margins:
@@ -122,7 +141,7 @@ class _Margins:
         standard = (regressors - regressors.mean(axis=0)) / regressors.std(axis=0)
         predictor = standard @ (log_odds * regressors.std(axis=0))
         # Any intercept near the truth will do: the condition on the mean residual makes it the fitted one.
-        intercept = brentq(lambda level: float(np.mean(expit(level + predictor) - poor)), -20.0, 20.0)
+        intercept = brentq(lambda level: float(np.mean(expit(level + predictor))) - self._shares[1], -20.0, 20.0)
         residual = poor - expit(intercept + predictor)
         self._add(residual, 0.0)
         for column in standard.T:

@@ -22,6 +22,8 @@ from ml.simulation.phantom_spec import Side
 Mask = NDArray[np.bool_]
 
 CSF, WHITE, GREY, STEM, FALX, EDEMA, IVH, CALCIUM = 8.0, 28.5, 37.5, 32.0, 46.0, 20.0, 58.0, 140.0
+LIQUID_DROP = 24.0
+"""How much darker than clot blood is that has not set, HU; about half of the body can be."""
 
 _LATERAL: tuple[Ellipsoid, ...] = (
     Ellipsoid((8.0, -24.0, 7.0), (4.8, 15.0, 8.5), yaw=-18.0),
@@ -210,4 +212,6 @@ def _paint_hematoma(tissue: Array, head: HeadModel, points: Points) -> None:
         blend(tissue, near, edge * parenchyma * np.float32(0.9), EDEMA)
     width = partial_volume_width(distance, near.plane)
     clot = np.float32(head.hematoma.attenuation_hu) + np.float32(1.8) * texture
+    if head.spec.liquid:
+        clot -= np.float32(LIQUID_DROP * head.spec.liquid) * occupancy(-texture, 0.5)
     blend(tissue, near, occupancy(distance, width), clot)

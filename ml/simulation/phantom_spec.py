@@ -75,6 +75,8 @@ class PhantomSpec:
         Width of the edema rim relative to the usual one for the volume; 0 to 3.
     mass_effect
         Displacement relative to the usual one for site and volume; 0 to 1.5.
+    liquid
+        How much of the clot has not set: darker patches in it, as a swirl sign; 0 to 1.
     lobulated
         Irregular outline instead of a plain ellipsoid.
     calcification
@@ -104,6 +106,7 @@ class PhantomSpec:
     ivh: bool = False
     edema: float = 1.0
     mass_effect: float = 1.0
+    liquid: float = 0.0
     lobulated: bool = True
     calcification: bool = False
     rows: int = 512
@@ -121,6 +124,7 @@ class PhantomSpec:
             _within("volume_ml", self.volume_ml, 0.3, MAX_VOLUME_ML[self.site])
         _within("edema", self.edema, 0.0, 3.0)
         _within("mass_effect", self.mass_effect, 0.0, 1.5)
+        _within("liquid", self.liquid, 0.0, 1.0)
         _within("rows", self.rows, 64, 1024)
         _within("columns", self.columns, 64, 1024)
         if self.pixel_spacing_mm is not None:

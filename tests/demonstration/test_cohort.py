@@ -14,14 +14,17 @@ from apps.accounts.models import Center, Membership, User
 from apps.accounts.policy import Permission, Role
 from apps.annotation.models import Mask
 from apps.core.models import Job
+from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
-from apps.crf.selectors import outcome_of
-from apps.demonstration.cohort import build_cohort, form_values, simulated_rows
+from apps.crf.selectors import model_features, outcome_of
+from apps.demonstration.cohort import best_probabilities, build_cohort, form_values, simulated_rows
 from apps.demonstration.people import CENTERS, COORDINATORS, PASSWORD, create_people, sign_in_table
-from apps.demonstration.phantoms import draw_phantom, phantom_of
+from apps.demonstration.phantoms import draw_phantom, scanned
 from apps.imaging.models import Instance, Series
 from apps.patients.models import Patient
-from ml.simulation import MAX_VOLUME_ML, Side
+from ml.simulation import MAX_VOLUME_ML, TRUTH_COLUMNS, Side
+from ml.simulation.training_set import FEATURES
+from ml.training import Feature
 from tests.cohorts.factory import fill_form
 from tests.factories import PatientFactory
 
@@ -92,10 +95,29 @@ def test_a_patient_in_hospital_has_no_outcome_and_nothing_else_missing(people: N
     assert outcome_of(form.values) is None and not form.is_complete
 
 
+def test_what_only_the_simulation_knows_is_entered_nowhere(people: None) -> None:
+    assert set(TRUTH_COLUMNS) <= set(ROWS[0])
+    assert not set(TRUTH_COLUMNS) & set(load_dictionary().variables)
+    assert not set(TRUTH_COLUMNS) & set(form_values(ROWS[0], 0, discharged=True))
+
+
+def test_the_simulated_training_set_has_the_features_of_the_dictionary() -> None:
+    assert [Feature.model_validate(feature) for feature in model_features()] == list(FEATURES)
+
+
+def test_each_patients_best_probability_is_that_of_his_row(people: None) -> None:
+    for row in ROWS[:7]:
+        PatientFactory(center=Center.objects.get(code=row["center"]))
+    found = best_probabilities(6)
+    entered = list(Patient.objects.order_by("pk").values_list("study_id", flat=True))
+    assert [found[study_id] for study_id in entered[:6]] == [row["best_probability"] for row in ROWS[:6]]
+    assert len(found) == 6, "a seventh patient is none of the demonstration's"
+
+
 def test_the_phantom_of_200_rows_fits_into_a_head() -> None:
     sides = set()
     for row in ROWS:
-        spec = phantom_of(row)
+        spec = scanned(row)
         assert 0.3 <= spec.volume_ml <= MAX_VOLUME_ML[spec.site]
         assert spec.site.infratentorial == (row["location"] == "infratentorial")
         assert row["bleed_side"] == "midline" or spec.side == Side(row["bleed_side"])

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from apps.accounts.models import Center
 from apps.demonstration.summary import summary_lines
 from apps.experiments.models import Experiment, PatientResult
+from apps.experiments.selectors import results_table
 from apps.patients.changes import announce
 from apps.patients.models import Patient
 from ml.scores import ich_gs, ich_score
@@ -30,7 +31,10 @@ def test_the_summary_of_a_finished_demonstration(
         announce(factory.ready_patient(two_centers[0], factory.simulated_rows(1, 1)[0], 0, discharged=False))
     factory.run_waiting(django_capture_on_commit_callbacks)
 
-    lines = summary_lines()
+    # Any order of the patients will do: the summary shows the area under the curve of what it is given.
+    table = results_table(trained)
+    best = {study_id: (7 * number % 24) / 24 for number, study_id in enumerate(sorted(table["study_id"]))}
+    lines = summary_lines(best)
     found = cells(lines)
     assert lines[1] == "Simulated data: no real patient, no real result."
     for label, n in (
@@ -38,6 +42,13 @@ def test_the_summary_of_a_finished_demonstration(
         ("predictions for patients in hospital", 1),
     ):  # fmt: skip
         assert found[label] == [str(n)]
+
+    ceiling = roc_auc_score(table["poor_outcome"].astype(int), table["study_id"].map(best))
+    assert found["best possible, from form and CT"][:2] == ["24", f"{ceiling:.3f}"]
+    assert (
+        found["fusion model"][-1]
+        == f"{ceiling - roc_auc_score(table['poor_outcome'].astype(int), table['fusion']):.3f}"
+    )
 
     patients = {patient.pk: patient.form.values for patient in Patient.objects.select_related("form")}
     rows = PatientResult.objects.filter(experiment=trained)
@@ -53,6 +64,15 @@ def test_the_summary_of_a_finished_demonstration(
         assert found[label][:2] == ["24", f"{roc_auc_score(poor, values):.3f}"]
 
 
+def test_the_summary_has_no_best_possible_where_a_patient_was_not_simulated(trained: Experiment) -> None:
+    known = dict.fromkeys(results_table(trained)["study_id"], 0.5)
+    assert "best possible" in "\n".join(summary_lines(known))
+    known.popitem()
+    found = cells(summary_lines(known))
+    assert not any(label.startswith("best") for label in found)
+    assert len(found["fusion model"]) == 5
+
+
 def inputs_of(patient: Patient) -> dict[str, Any]:
     values = patient.form.values
     return {
@@ -62,4 +82,4 @@ def inputs_of(patient: Patient) -> dict[str, Any]:
 
 
 def test_the_summary_without_a_model(two_centers: Any) -> None:
-    assert summary_lines()[-1] == "no model"
+    assert summary_lines({})[-1] == "no model"

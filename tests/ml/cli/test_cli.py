@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from ml.cli import main
-from ml.simulation import PhantomSpec, simulate_ct
-from ml.training import evaluate_run
+from ml.simulation import PhantomSpec, simulate_ct, simulate_study
+from ml.training import evaluate_run, read_manifest
 from ml.volumes import read_series, write_mask
 from tests.ml.training.factory import make_study, tiny_config
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = ("simulate", "preprocess", "predict", "volume", "train", "evaluate", "compare", "bench-train")
+COMMANDS = ("simulate", "preprocess", "predict", "volume", "train", "evaluate", "compare", "explain", "bench-train")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,29 @@ def test_train_and_evaluate(run_dir: Path, capsys: pytest.CaptureFixture[str]) -
     assert "fusion - imaging, out of fold" in capsys.readouterr().out
 
 
+def test_evaluate_beside_the_best_possible(run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "truth.csv"
+    cases = json.loads((run_dir.parent / "study" / "manifest.json").read_text())["cases"]
+    chance = np.random.default_rng(0).random(len(cases))
+    truth = pd.DataFrame({"id": [case["id"] for case in cases], "best_probability": chance})
+    truth.to_csv(path, index=False)
+    assert main(["evaluate", str(run_dir), "--truth", str(path), "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)["best_possible"]
+    for part in ("oof", "test"):
+        table = pd.read_csv(run_dir / f"{part}.csv").merge(truth, on="id")
+        for arm, own in table.groupby("arm"):
+            ceiling = roc_auc_score(own["label"], own["best_probability"])
+            assert best[part]["auc"] == pytest.approx(ceiling)
+            assert best[part]["below"][arm] == pytest.approx(ceiling - roc_auc_score(own["label"], own["probability"]))
+    assert main(["evaluate", str(run_dir), "--truth", str(path)]) == 0
+    assert "best possible  out of fold  AUC 0." in capsys.readouterr().out
+
+    for wrong in (truth.head(3), truth.drop(columns="best_probability"), pd.concat([truth, truth])):
+        wrong.to_csv(path, index=False)
+        assert main(["evaluate", str(run_dir), "--truth", str(path)]) == 2
+        assert "truth" in capsys.readouterr().err
+
+
 def test_compare(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = str(run_dir.parent / "study" / "manifest.json")
     assert main(["compare", manifest, str(run_dir), "--json"]) == 0
@@ -131,6 +155,29 @@ def test_predict(
     clinical.write_text("age = 71")
     assert main(command) == 2
     assert "not JSON" in capsys.readouterr().err
+
+
+def test_simulate_for_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out"
+    assert main(["simulate", str(output), "--n", "2", "--seed", "5", "--train-images", "32", "48", "50"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("Simulated data")
+    manifest = read_manifest(output / "manifest.json")
+    assert [np.load(output / case.image).shape for case in manifest.cases] == [(32, 48, 50)] * 2
+    cohort = pd.read_csv(output / "cohort.csv")
+    assert [case.clinical["age"] for case in manifest.cases] == cohort["age"].tolist()
+    truth = pd.read_csv(output / "truth.csv", dtype={"id": str})
+    assert truth["id"].tolist() == [case.id for case in manifest.cases]
+    assert not set(truth.columns) & set(cohort.columns)
+
+
+def test_simulate_says_what_is_possible(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", str(tmp_path), "--n", "300", "--seed", "8"]) == 0
+    study = simulate_study(300, seed=8)
+    poor = study.forms["poor_outcome"]
+    lines = capsys.readouterr().out.splitlines()
+    for line, column in zip(lines[-2:], ("form_probability", "best_probability"), strict=True):
+        assert f"{roc_auc_score(poor, study.truth[column]):.3f} in this sample" in line
 
 
 def test_simulate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

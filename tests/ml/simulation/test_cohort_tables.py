@@ -104,16 +104,25 @@ def log_odds_ratios(patients: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame({"value": model.coef_[0] / scale, "error": errors / scale}, index=columns)
 
 
-@pytest.mark.parametrize(("n", "seed"), [(1990, 0), (1990, 1), (1990, 2), (200_000, 20)])
-def test_multivariable_odds_ratios_follow_table_2(n: int, seed: int, many: pd.DataFrame) -> None:
+def outside_table_2(patients: pd.DataFrame) -> bool:
+    """Say whether a coefficient differs by more than chance, at 1 % divided by their number (Bonferroni)."""
     published = pd.read_csv(REFERENCE / "table2_multivariable.csv")
     columns = [TABLE_2_COLUMNS.get(name, name) for name in published["variable"]]
-    fitted = log_odds_ratios(many if n == len(many) else simulate_cohort(n, seed=seed), columns)
+    fitted = log_odds_ratios(patients, columns)
     limit = norm.isf(0.01 / 2 / len(columns))
     # Table 2 prints three decimals.
     rounding = 0.0005 / published["odds_ratio"].to_numpy()
     distance = np.abs(fitted["value"].to_numpy() - np.log(published["odds_ratio"].to_numpy()))
-    assert (distance <= limit * fitted["error"].to_numpy() + rounding).all()
+    return bool((distance > limit * fitted["error"].to_numpy() + rounding).any())
+
+
+def test_multivariable_odds_ratios_of_the_population_follow_table_2(many: pd.DataFrame) -> None:
+    assert not outside_table_2(many)
+
+
+def test_multivariable_odds_ratios_of_samples_follow_table_2() -> None:
+    """One sample in a hundred may be outside by chance; two of twenty are with a chance of 1.7 %."""
+    assert sum(outside_table_2(simulate_cohort(1990, seed=seed)) for seed in range(20)) <= 1
 
 
 @pytest.mark.parametrize("adjustment", [[], ["treatment_cmt", "treatment_cc"], ["ich_score", "ich_gs"]])

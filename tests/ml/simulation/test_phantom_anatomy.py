@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.stats import norm
 
 from ml.errors import MLError
 from ml.hematoma import volume_ml
@@ -198,3 +199,28 @@ def test_impossible_phantom_is_refused(wrong: dict[str, object]) -> None:
 
 def test_values_may_be_given_as_plain_text() -> None:
     assert PhantomSpec(site="thalamus", side="right").site is Site.THALAMUS
+
+
+def test_liquid_blood_darkens_patches_of_the_clot_and_moves_nothing(
+    plain: tuple[Volume, PhantomTruth], tmp_path: Path
+) -> None:
+    volume, truth = plain
+    inside = binary_erosion(truth.hematoma_mask, iterations=2).astype(bool)
+    means, spreads = [volume.hu[inside].mean()], [volume.hu[inside].std()]
+    for liquid in (0.5, 1.0):
+        other, known = simulate(tmp_path / f"{liquid}", liquid=liquid)
+        assert np.array_equal(known.hematoma_mask, truth.hematoma_mask)
+        assert known.hematoma_ml == truth.hematoma_ml
+        # The noise is the same too: nothing differs outside but for the blur of the edge.
+        far = ~binary_dilation(truth.hematoma_mask, iterations=3)
+        assert np.array_equal(other.hu[far], volume.hu[far])
+        means.append(other.hu[inside].mean())
+        spreads.append(other.hu[inside].std())
+    # About half of the body is 24 HU darker: 12 HU on the mean. The patches follow the clot's texture t, normal, which
+    # itself is worth 1.8 HU: var(1.8 t - 24 clip(2 t + 1/2)) by numbers, with the noise beside it.
+    t = norm.ppf((np.arange(100_000) + 0.5) / 100_000)
+    noise = spreads[0] ** 2 - 1.8**2
+    expected = np.sqrt(np.var(1.8 * t - 24 * np.clip(2 * t + 0.5, 0, 1)) + noise)
+    assert means[0] - means[2] == pytest.approx(12, abs=3)
+    assert means[0] - means[1] == pytest.approx(6, abs=2)
+    assert spreads[2] == pytest.approx(expected, rel=0.1)

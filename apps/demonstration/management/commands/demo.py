@@ -13,11 +13,12 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.core.models import Job
 from apps.demonstration import processes
-from apps.demonstration.cohort import build_cohort
+from apps.demonstration.cohort import best_probabilities, build_cohort
 from apps.demonstration.people import create_people, sign_in_table
 from apps.demonstration.summary import summary_lines
 from apps.experiments.models import Experiment
 from apps.experiments.presets import config_of
+from apps.experiments.progress import progress_of
 from apps.experiments.services import retry_experiment, start_experiment
 
 EXPERIMENT = "Demonstration: five-fold cross-validation on small images"
@@ -52,7 +53,7 @@ class Command(BaseCommand):
                 self.wait("preprocessing", running)
                 self.train(epochs)
                 self.wait("training", running)
-                self.stdout.write("\n".join(summary_lines()))
+                self.stdout.write("\n".join(summary_lines(best_probabilities(patients + in_hospital))))
                 if not no_serve:
                     self.serve(port)
         except KeyboardInterrupt:
@@ -61,9 +62,9 @@ class Command(BaseCommand):
     def train(self, epochs: int | None) -> None:
         """Start the cross-validation, once; one that failed goes on from its last checkpoint."""
         scientist = User.objects.get(username="scientist")
-        earlier = Experiment.objects.filter(name=EXPERIMENT).select_related("job").first()
+        earlier = Experiment.objects.filter(name=EXPERIMENT).first()
         if earlier is not None:
-            if earlier.job is not None and earlier.job.state == Job.State.FAILED:
+            if progress_of(earlier).state == Job.State.FAILED:
                 retry_experiment(actor=scientist, experiment=earlier)
             return
         config = config_of("small")
