@@ -33,6 +33,6 @@ def calibrations_of(experiment: Experiment) -> list[ArmCalibration]:
             figures = calibration([poor for poor, _ in own], [probability for _, probability in own])
         except StatisticsError:
             figures = None
-        line = experiment.card.get("recalibration", {}).get(arm)
-        found.append(ArmCalibration(arm, len(own), figures, line["slope"] if line else None))
+        lines = experiment.card.get("recalibration", {}).get(arm)
+        found.append(ArmCalibration(arm, len(own), figures, lines["line"]["slope"] if lines else None))
     return found

@@ -186,8 +186,8 @@ class Model:
         for member, probability in zip(members, said, strict=True):
             folds.setdefault(member.fold, []).append(probability)
         raw = [float(np.mean(inner)) for inner in folds.values()]
-        line = self.card.recalibration.get(arm)
-        return tuple(raw if line is None else line.apply(raw).tolist())
+        lines = self.card.recalibration.get(arm)
+        return tuple(raw if lines is None else lines.line.apply(raw).tolist())
 
     def _default_arm(self, clinical: Mapping[str, ClinicalValue] | None, refused: Collection[str]) -> Arm:
         if "imaging" not in self.arms:

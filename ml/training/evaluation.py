@@ -13,7 +13,7 @@ from ml.errors import MLError
 from ml.training.config import Arm
 from ml.training.files import write_text
 from ml.training.manifest import Case
-from ml.training.recalibration import Recalibration, cross_fitted
+from ml.training.recalibration import ArmRecalibration, Recalibration
 from ml.training.splits import CellKey
 
 KEYS = ["id", "patient", "center", "fold", "label", "arm", "probability"]
@@ -54,7 +54,7 @@ def write_predictions(
 
 def write_network_predictions(
     run_dir: Path, cases: Mapping[str, Case], results: Mapping[CellKey, Predicted]
-) -> dict[Arm, Recalibration]:
+) -> dict[Arm, ArmRecalibration]:
     """Write ``oof.csv`` and ``test.csv`` of the networks, recalibrated, and return each arm's recalibration.
 
     ``results`` are by arm, outer and inner fold. A fold's own word, column ``raw``, is the mean of its inner networks.
@@ -65,14 +65,14 @@ def write_network_predictions(
     folds: dict[Arm, dict[int, list[Predicted]]] = {}
     for (arm, fold, _inner), result in results.items():
         folds.setdefault(arm, {}).setdefault(fold, []).append(result)
-    lines: dict[Arm, Recalibration] = {}
+    lines: dict[Arm, ArmRecalibration] = {}
     oof, test = [], []
     for arm, members in folds.items():
         own = _held_out(cases, arm, members)
-        lines[arm] = Recalibration.fit(own["label"], own["raw"])
-        own["probability"] = cross_fitted(own["label"], own["raw"], own["fold"])
+        lines[arm] = ArmRecalibration.fit(own["label"], own["raw"], own["fold"])
+        own["probability"] = lines[arm].apply_held_out(own["raw"], own["fold"])
         oof.append(own)
-        test.append(_tested(cases, arm, members, lines[arm]))
+        test.append(_tested(cases, arm, members, lines[arm].line))
     write_text(run_dir / "oof.csv", pd.concat(oof)[[*KEYS, "raw"]].to_csv(index=False))
     write_text(run_dir / "test.csv", pd.concat(test).to_csv(index=False))
     return lines

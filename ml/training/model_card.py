@@ -12,7 +12,7 @@ from ml.errors import MLError
 from ml.training.config import Arm, TrainingConfig
 from ml.training.files import write_text
 from ml.training.manifest import Feature
-from ml.training.recalibration import Recalibration
+from ml.training.recalibration import ArmRecalibration
 
 
 class WeightFile(BaseModel):
@@ -42,7 +42,7 @@ class ModelCard(BaseModel):
     preprocessing_version: str
     code_version: str
     torch_version: str
-    recalibration: dict[Arm, Recalibration] = {}
+    recalibration: dict[Arm, ArmRecalibration] = {}
     """By arm: what is done to the probability of each fold before the mean is taken. Fitted out of fold."""
     weights: tuple[WeightFile, ...]
     # Settings that this version has and the one that wrote the file had not must not rename the model.

@@ -45,21 +45,37 @@ class Recalibration(BaseModel):
         return np.asarray(expit(self.intercept + self.slope * _logit(probabilities)), dtype=np.float64)
 
 
-def cross_fitted(labels: ArrayLike, probabilities: ArrayLike, folds: ArrayLike) -> NDArray[np.float64]:
-    """Recalibrate each patient by a line that was fitted to the patients of the other folds.
+class ArmRecalibration(BaseModel):
+    """The lines of one arm."""
 
-    Parameters
-    ----------
-    labels, probabilities, folds
-        (n,): outcome (1 = poor), what the models of the other folds say, and the fold that holds the patient out. The
-        patients outside each fold have both outcomes.
-    """
-    outcome, told, fold = np.asarray(labels), np.asarray(probabilities, dtype=np.float64), np.asarray(folds)
-    result = np.empty_like(told)
-    for number in np.unique(fold):
-        own = fold == number
-        result[own] = Recalibration.fit(outcome[~own], told[~own]).apply(told[own])
-    return result
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: Recalibration
+    """For new patients: fitted to all patients of the cross-validation."""
+    held_out: tuple[Recalibration, ...]
+    """For the patients that each outer fold held out, in the order of the folds: fitted to those of the others."""
+
+    @classmethod
+    def fit(cls, labels: ArrayLike, probabilities: ArrayLike, folds: ArrayLike) -> Self:
+        """Fit all lines.
+
+        Parameters
+        ----------
+        labels, probabilities, folds
+            (n,): outcome (1 = poor), what models say that never saw the patient, and the outer fold, from 1, that held
+            him out. The patients outside each fold have both outcomes.
+        """
+        outcome, told, fold = np.asarray(labels), np.asarray(probabilities), np.asarray(folds)
+        lines = (Recalibration.fit(outcome[fold != k], told[fold != k]) for k in range(1, fold.max() + 1))
+        return cls(line=Recalibration.fit(outcome, told), held_out=tuple(lines))
+
+    def apply_held_out(self, probabilities: ArrayLike, folds: ArrayLike) -> NDArray[np.float64]:
+        """Recalibrate patients of the cross-validation, each by the line that does not know his outcome."""
+        told, fold = np.asarray(probabilities, dtype=np.float64), np.asarray(folds)
+        result = np.empty_like(told)
+        for number, line in enumerate(self.held_out, start=1):
+            result[fold == number] = line.apply(told[fold == number])
+        return result
 
 
 def _logit(probabilities: ArrayLike) -> NDArray[np.float64]:

@@ -111,8 +111,8 @@ class Run:
         """Write predictions, figures and model card; return the figures."""
         recalibration = write_network_predictions(self.folder, self.cases, results)
         metrics = evaluate_run(self.folder)
-        for arm, line in recalibration.items():
-            metrics["arms"][arm]["recalibration"] = line.model_dump()
+        for arm, lines in recalibration.items():
+            metrics["arms"][arm]["recalibration"] = lines.line.model_dump()
         for arm in self.config.arms:
             for fold in metrics["arms"][arm]["folds"]:
                 own = [result for key, result in results.items() if (key.arm, key.fold) == (arm, fold["fold"])]

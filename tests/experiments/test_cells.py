@@ -70,7 +70,7 @@ def test_the_last_network_to_end_has_the_run_finished_whatever_the_order(
     weights = {(file["fold"], file["inner"]) for file in done.card["weights"]}
     assert weights == {(1, 1), (1, 2), (2, 1), (2, 2)}
     assert PatientResult.objects.count() == 24
-    assert done.card["recalibration"]["imaging"]["slope"] > 0
+    assert done.card["recalibration"]["imaging"]["line"]["slope"] > 0
 
 
 def test_a_network_that_fails_stops_no_other_and_is_tried_again_alone(

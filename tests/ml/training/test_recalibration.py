@@ -6,7 +6,7 @@ from scipy.special import expit, logit
 from sklearn.calibration import _SigmoidCalibration
 
 from ml.training import Recalibration
-from ml.training.recalibration import cross_fitted
+from ml.training.recalibration import ArmRecalibration
 
 
 def sample(n: int, seed: int, slope: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
@@ -51,8 +51,8 @@ def test_patients_parted_without_overlap_give_a_finite_line() -> None:
 def test_a_patient_has_no_say_in_his_own_recalibration() -> None:
     label, told = sample(90, seed=4)
     fold = np.arange(90) % 3 + 1
-    before = cross_fitted(label, told, fold)
+    before = ArmRecalibration.fit(label, told, fold).apply_held_out(told, fold)
     changed = np.where(fold == 2, 1 - label, label)
-    after = cross_fitted(changed, told, fold)
+    after = ArmRecalibration.fit(changed, told, fold).apply_held_out(told, fold)
     np.testing.assert_array_equal(before[fold == 2], after[fold == 2])
     assert (before[fold != 2] != after[fold != 2]).all()
