@@ -20,6 +20,7 @@ const SCRIPTS = {
   ichor: "islands/page/index.ts",
   figures: "islands/figures/index.ts",
   ct: "islands/ct/index.ts",
+  explanation: "islands/explanation/index.ts",
   upload: "islands/upload/index.ts",
   ctupload: "islands/ctupload/index.ts",
   viewer: "ohif/config.js",

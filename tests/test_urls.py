@@ -100,6 +100,12 @@ PAGES = [
     Row("annotation:upload", MASKS, REFUSED, "post", FILE),
     Row("predictions:status", PROGNOSIS),
     Row("predictions:retry", PROGNOSIS, CONFLICT, "post"),
+    Row("predictions:explanation", PROGNOSIS),
+    Row("predictions:explanation", PROGNOSIS, CONFLICT, "post"),  # no model is in service
+    # Nobody has asked for one; what is sent of one that is there: tests/predictions/test_explanation_page.py.
+    Row("predictions:explanation-status", PROGNOSIS, HIDDEN),
+    Row("predictions:explanation-slice", PROGNOSIS, HIDDEN),
+    Row("predictions:explanation-map", PROGNOSIS, HIDDEN),
     Row("experiments:list", DASHBOARD, of_center=False),
     Row("experiments:create", SCIENTIST, of_center=False, of_study=True),
     Row("experiments:create", SCIENTIST, DONE, "post", {"preset": "nonsense"}, of_center=False, of_study=True),
@@ -107,6 +113,7 @@ PAGES = [
     Row("experiments:status", DASHBOARD, of_center=False, of_study=True),
     Row("experiments:curves", DASHBOARD, of_center=False, of_study=True),
     Row("experiments:retry", SCIENTIST, CONFLICT, "post", of_center=False, of_study=True),
+    Row("experiments:stop", SCIENTIST, CONFLICT, "post", of_center=False, of_study=True),
     Row("experiments:model-card", DASHBOARD, HIDDEN, of_center=False, of_study=True),  # the run has not finished
     Row("experiments:promote", PROMOTERS, CONFLICT, "post", of_center=False, of_study=True),
     Row("experiments:retire", PROMOTERS, BAD, "post", of_center=False, of_study=True),
@@ -129,6 +136,7 @@ API = [
     Row("api-mask-list", MASKS, REFUSED, "post", FILE),
     Row("api-scores", PROGNOSIS),
     Row("api-prediction", PROGNOSIS),
+    Row("api-explanation", PROGNOSIS),
     Row("api-experiment-list", DASHBOARD, of_center=False),
     Row("api-experiment-list", SCIENTIST, BAD, "post", {}, of_center=False, of_study=True),
     Row("api-experiment", DASHBOARD, of_center=False, of_study=True),

@@ -11,6 +11,8 @@ class PredictionsConfig(AppConfig):
         from apps.predictions import page, services
 
         sweep.keep("predictions.Prediction", "tensor")
+        sweep.keep("predictions.Explanation", "tensor")
+        sweep.keep("predictions.Explanation", "file")
         listen(services.schedule_prediction)
         for part in page.PARTS:
             register(part)

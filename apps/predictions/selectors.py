@@ -8,7 +8,7 @@ from apps.crf.models import CrfForm
 from apps.experiments.models import ARM_ORDER, Experiment, PatientResult
 from apps.experiments.selectors import serving_experiment
 from apps.patients.models import Patient
-from apps.predictions.models import Prediction
+from apps.predictions.models import Explanation, Prediction
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Prognosis:
     experiment: Experiment | None
     results: list[PatientResult]
     prediction: Prediction | None
+
+    @property
+    def has_probability(self) -> bool:
+        """A number is shown."""
+        return bool(self.results) or (self.prediction is not None and self.prediction.probability is not None)
 
 
 def scores_of(patient: Patient) -> list[Score]:
@@ -41,6 +46,16 @@ def newest_prediction(patient: Patient, experiment: Experiment) -> Prediction | 
     """Return the newest prediction of a patient by one experiment's model."""
     found = Prediction.objects.filter(patient=patient, experiment=experiment).select_related("job", "series")
     return found.order_by("-created_at", "-pk").first()
+
+
+def explanation_of(patient: Patient, prognosis: Prognosis) -> Explanation | None:
+    """Return the explanation of the very number that is shown; one of another model, CT or form is none."""
+    if not prognosis.has_probability:
+        return None
+    found = Explanation.objects.filter(patient=patient, experiment=prognosis.experiment)
+    if not prognosis.results and (made := prognosis.prediction) is not None:
+        found = found.filter(tensor=made.tensor, form_version=made.form_version)
+    return found.select_related("job", "series", "experiment").order_by("-created_at", "-pk").first()
 
 
 def probabilities(patients: list[Patient]) -> dict[int, float]:

@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ml.cli import bench_train, compare, evaluate, predict, preprocess, simulate, train, volume
+from ml.cli import bench_train, compare, evaluate, explain, predict, preprocess, simulate, train, volume
 from ml.errors import MLError
 
-_COMMANDS = (simulate, preprocess, volume, train, evaluate, compare, predict, bench_train)
+_COMMANDS = (simulate, preprocess, volume, train, evaluate, compare, predict, explain, bench_train)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -213,7 +213,7 @@ def test_a_worker_killed_after_the_import_leaves_nobody_without_prediction(
     newcomer: Patient, trained: Experiment, capture: Capture
 ) -> None:
     Prediction.objects.all().delete()
-    Job.objects.filter(pk=trained.job_id).update(state=Job.State.QUEUED)
+    Job.objects.filter(pk=trained.finishing_id).update(state=Job.State.QUEUED)
     finish(trained, capture)
     factory.run_waiting(capture)
     assert Prediction.objects.get().patient == newcomer
@@ -223,7 +223,7 @@ def test_a_changed_model_file_is_a_sentence_and_no_number(
     newcomer: Patient, trained: Experiment, capture: Capture, users: dict[Role, User], client_as: Any
 ) -> None:
     compute._load.cache_clear()
-    weights = model_folder(trained) / "checkpoints" / "fusion" / "fold-2.pt"
+    weights = model_folder(trained) / "checkpoints" / "fusion" / "fold-2-1.pt"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     changed(capture, newcomer, age=44)
