@@ -69,6 +69,7 @@ def best_possible(metrics: dict[str, Any], run_dir: Path, truth: Path) -> dict[s
     MLError
         ``bad_truth``: the file cannot be read, or lacks a case of the run. ``no_predictions``.
     """
+    from ml.comparators.run import RESULT
     from ml.training.evaluation import figures_of, read_predictions
 
     known = _read_truth(truth)
@@ -79,7 +80,7 @@ def best_possible(metrics: dict[str, Any], run_dir: Path, truth: Path) -> dict[s
             raise MLError("bad_truth", "The truth lacks cases of the run; use the file written with its manifest.")
         tables.append(cases.assign(arm=_BEST, probability=cases["id"].map(known)))
     figures: dict[str, Any] = figures_of(tables[0], tables[1])[_BEST]
-    compared = run_dir / "comparators.json"
+    compared = run_dir / RESULT
     arms = metrics["arms"] | (json.loads(compared.read_bytes())["arms"] if compared.exists() else {})
     best = {}
     for part, _ in _PARTS:

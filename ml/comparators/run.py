@@ -1,5 +1,6 @@
 """The comparators of a finished run: trained on its folds, tested against its networks."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ml.training.manifest import Case, read_manifest
 from ml.training.model_card import ModelCard
 from ml.training.splits import Fold, Splits, load_or_make_splits
 
+RESULT = "comparators.json"
 _PREFIX = "comparators_"
 
 
@@ -45,7 +47,8 @@ def run_comparators(manifest_path: Path | str, run_dir: Path | str, config: Trai
     A clinical score takes part where it is known for every case, with its points over their maximum for a probability
     (one less that where more points are better). It is none, but AUC and DeLong's test see the order only.
 
-    What the cases do not have (clinical features, hematomas, scores) and what cannot be trained is left out.
+    What the cases do not have (clinical features, hematomas, scores) and what cannot be trained is left out. Of a model
+    that was compared before, the stored comparison is returned: a worker that is killed afterwards repeats nothing.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ def run_comparators(manifest_path: Path | str, run_dir: Path | str, config: Trai
         The content of ``comparators.json``. ``arms``: for each comparator the figures of
         :func:`ml.training.evaluate_run`, and for each outer fold the ``settings`` that were chosen; ``comparisons``:
         for ``oof`` and ``test`` a list of DeLong's paired tests, each arm of the run minus each comparator;
-        ``left_out``: the comparators that could not be trained.
+        ``left_out``: the comparators that could not be trained; ``model``: digest of the run's model.
 
     Raises
     ------
@@ -75,6 +78,8 @@ def run_comparators(manifest_path: Path | str, run_dir: Path | str, config: Trai
         raise MLError(
             "other_run", "The run folder holds a run with another configuration or other cases; choose its own."
         )
+    if stored := _stored(folder, card):
+        return stored
     cases = {case.id: case for case in manifest.cases}
     splits = load_or_make_splits(folder / "splits.json", manifest.cases, config)
     tables = tables_of(cases, card.features)
@@ -87,8 +92,16 @@ def run_comparators(manifest_path: Path | str, run_dir: Path | str, config: Trai
         for fold in figures["folds"]:
             fold["settings"] = results[name, fold["fold"]].settings
     metrics["left_out"] = [name for name in tables if name not in metrics["arms"]]
-    write_json(folder / "comparators.json", metrics)
+    metrics["model"] = card.digest
+    write_json(folder / RESULT, metrics)
     return metrics
+
+
+def _stored(folder: Path, card: ModelCard) -> dict[str, Any] | None:
+    """Return the comparison of this very model, if it was finished: its file is written last."""
+    path = folder / RESULT
+    metrics: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    return metrics if metrics.get("model") == card.digest else None
 
 
 def _models(tables: Mapping[Comparator, Learn], splits: Splits, cases: Mapping[str, Case], seed: int) -> _Results:

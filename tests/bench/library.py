@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
+from pydicom import dcmread
 from sklearn.metrics import roc_auc_score
 
 from ml.preprocessing import preprocess
 from ml.simulation import PhantomSpec, simulate_ct
 from ml.statistics import auc, delong_test
 from ml.volumes import read_series
+from ml.volumes.report import report_series
 from tests.bench.table import Peer, median_seconds, show
 
 N = 2000
@@ -72,5 +74,7 @@ def volumes() -> None:
 
         peer = Peer("SimpleITK", median_seconds(with_itk, 5))
         show(f"read a series, {len(files)} x 512 x 512", median_seconds(lambda: read_series(files), 5), peer=peer)
+        headers = [dcmread(file, stop_before_pixels=True) for file in files]
+        show(f"report on the headers of {len(files)} slices", median_seconds(lambda: report_series(headers), 20))
         volume = read_series(files)
         show(f"preprocess, {len(files)} x 512 x 512", median_seconds(lambda: preprocess(volume), 5, warm=1))

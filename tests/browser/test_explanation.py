@@ -230,16 +230,3 @@ def test_without_a_script_one_slice_is_shown(open_page: Callable[..., Page]) -> 
     source = page.locator("[data-part=heat]").get_attribute("src")
     assert source is not None and re.search(rf"slices/{MOST}\.png", source)
     expect(page.get_by_role("table", name="The largest shares")).to_be_visible()
-
-
-def test_from_the_patient_to_his_explanation(sign_in: Callable[..., Page]) -> None:
-    """In the demonstration, with its own workers and a model that it trained."""
-    page = sign_in("pi")
-    page.goto("/patients/C1-0001/")
-    page.get_by_role("link", name="What the model looked at").click()
-    again = page.get_by_role("button", name="Explain this prognosis")
-    if again.count():
-        again.click()
-    expect(page.locator("[data-island=explanation] [data-part=where]")).to_contain_text("Slice", timeout=180_000)
-    expect(page.locator(".gate .figure-number")).to_contain_text("0.")
-    assert page.locator("tbody th").count() > 8

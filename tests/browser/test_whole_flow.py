@@ -146,3 +146,15 @@ def test_a_foreign_patient_is_not_found(sign_in: Callable[..., Page]) -> None:
     page = sign_in("coordinator")
     assert page.goto("/patients/C2-0001/").status == 404
     assert page.goto("/patients/C2-9999/").status == 404
+
+
+def test_from_the_patient_to_his_explanation(sign_in: Callable[..., Page]) -> None:
+    page = sign_in("pi")
+    page.goto("/patients/C1-0001/")
+    page.get_by_role("link", name="What the model looked at").click()
+    again = page.get_by_role("button", name="Explain this prognosis")
+    if again.count():
+        again.click()
+    expect(page.locator("[data-island=explanation] [data-part=where]")).to_contain_text("Slice", timeout=180_000)
+    expect(page.locator(".gate .figure-number")).to_contain_text("0.")
+    assert page.locator("tbody th").count() > 8

@@ -21,6 +21,7 @@ from ml.errors import MLError
 from ml.hematoma import FEATURES
 from ml.statistics import delong_test
 from ml.training import TrainingConfig, read_manifest, write_manifest
+from ml.training.model_card import ModelCard
 from tests.ml.comparators.runs import cases_of, enrich, finish
 from tests.ml.training.factory import make_study, tiny_config
 
@@ -157,8 +158,25 @@ def test_each_network_is_tested_against_each_comparator(compared: Compared) -> N
 def test_again_is_the_same_to_the_last_digit(compared: Compared) -> None:
     manifest, run_dir, config, metrics = compared
     before = [(run_dir / name).read_bytes() for name in FILES]
+    (run_dir / run.RESULT).unlink()  # as a worker leaves it that is killed before the end
     assert run_comparators(manifest, run_dir, config) == metrics
     assert [(run_dir / name).read_bytes() for name in FILES] == before
+
+
+def test_what_was_compared_is_not_trained_again(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest, run_dir, config, metrics = compared
+
+    def fail(*args: Any) -> Any:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(run, "choose", fail)
+    assert run_comparators(manifest, run_dir, config) == metrics
+
+
+def test_the_comparison_of_another_model_is_not_taken(compared: Compared) -> None:
+    manifest, run_dir, config, metrics = compared
+    (run_dir / run.RESULT).write_text(json.dumps({"arms": {}, "model": "0" * 64}))
+    assert run_comparators(manifest, run_dir, config) == metrics
 
 
 def test_what_the_cases_do_not_have_is_left_out(tmp_path: Path) -> None:
@@ -170,6 +188,7 @@ def test_what_the_cases_do_not_have_is_left_out(tmp_path: Path) -> None:
     cases = tuple(case.model_copy(update={"clinical": {}}) for case in blank.cases)
     write_manifest(blank.model_copy(update={"features": (), "cases": cases}), manifest)
     metrics = run_comparators(manifest, finish(manifest, tmp_path / "other", PLAIN), PLAIN)
+    assert metrics.pop("model") == ModelCard.read(tmp_path / "other").digest
     assert metrics == {"arms": {}, "comparisons": {"oof": [], "test": []}, "left_out": []}
 
 
