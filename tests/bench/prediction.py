@@ -62,6 +62,7 @@ def write_model(folder: Path) -> None:
     weights = Weights(
         arm="imaging",
         fold=1,
+        inner=1,
         state=build_net("imaging", config, 0).state_dict(),
         encoder=ClinicalEncoder.fit(features, [{"age": 60.0}, {"age": 70.0}]),
         config=config,
