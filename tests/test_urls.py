@@ -41,6 +41,7 @@ MASKS = frozenset({R.COORDINATOR, R.ANNOTATOR, R.REVIEWER})
 COORDINATOR = frozenset({R.COORDINATOR})
 DASHBOARD = frozenset({R.DATA_MANAGER, R.PI, R.SCIENTIST})
 SCIENTIST = frozenset({R.SCIENTIST})
+EXPORTS = frozenset({R.COORDINATOR, R.DATA_MANAGER, R.PI, R.SCIENTIST})
 PROMOTERS = frozenset({R.PI, R.SCIENTIST})
 
 DONE, FOUND, BAD, CONFLICT, REFUSED = 200, 302, 400, 409, 422
@@ -106,6 +107,11 @@ PAGES = [
     Row("predictions:explanation-status", PROGNOSIS, HIDDEN),
     Row("predictions:explanation-slice", PROGNOSIS, HIDDEN),
     Row("predictions:explanation-map", PROGNOSIS, HIDDEN),
+    Row("exports:list", EXPORTS, of_center=False),
+    # Each sees his own alone; tests/cohorts/test_exports.py.
+    Row("exports:status", EXPORTS, HIDDEN, of_center=False),
+    Row("exports:retry", EXPORTS, HIDDEN, "post", of_center=False),
+    Row("exports:download", EXPORTS, HIDDEN, of_center=False),
     Row("experiments:list", DASHBOARD, of_center=False),
     Row("experiments:create", SCIENTIST, of_center=False, of_study=True),
     Row("experiments:create", SCIENTIST, DONE, "post", {"preset": "nonsense"}, of_center=False, of_study=True),
@@ -137,6 +143,10 @@ API = [
     Row("api-scores", PROGNOSIS),
     Row("api-prediction", PROGNOSIS),
     Row("api-explanation", PROGNOSIS),
+    Row("api-export-list", EXPORTS, of_center=False),
+    Row("api-export-list", EXPORTS, BAD, "post", {}, of_center=False),
+    Row("api-export", EXPORTS, HIDDEN, of_center=False),
+    Row("api-export-file", EXPORTS, HIDDEN, of_center=False),
     Row("api-experiment-list", DASHBOARD, of_center=False),
     Row("api-experiment-list", SCIENTIST, BAD, "post", {}, of_center=False, of_study=True),
     Row("api-experiment", DASHBOARD, of_center=False, of_study=True),
@@ -254,6 +264,7 @@ def furnish(center: Center, owner: User) -> Place:
         "held_id": 1,
         "transfer_id": 1,
         "route": "ichor",
+        "export_id": 1,
     }
     return Place(center, parts)
 

@@ -33,6 +33,7 @@ class Permission(StrEnum):
     VIEW_EXPERIMENTS = "view_experiments"
     RUN_EXPERIMENTS = "run_experiments"
     PROMOTE_MODELS = "promote_models"
+    EXPORT_DATA = "export_data"
     VIEW_AUDIT = "view_audit"
     MANAGE_ACCOUNTS = "manage_accounts"
 
@@ -44,13 +45,19 @@ _PROGNOSIS = frozenset({P.VIEW_SCORES, P.VIEW_PREDICTIONS})
 # The outcome assessor is blinded: no score, no prediction, no dashboard. The scientist works with pseudonymous
 # cohort data and never opens a patient. The administrator sees accounts and no clinical data.
 MATRIX: dict[Role, frozenset[Permission]] = {
-    Role.COORDINATOR: _READ | _PROGNOSIS | {P.ENROLL, P.ENTER_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.UPLOAD_MASK},
+    Role.COORDINATOR: _READ
+    | _PROGNOSIS
+    | {P.ENROLL, P.ENTER_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.UPLOAD_MASK, P.EXPORT_DATA},
     Role.ANNOTATOR: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
     Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
     Role.ASSESSOR: frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_IMAGING, P.ENTER_OUTCOME}),
-    Role.DATA_MANAGER: _READ | _PROGNOSIS | {P.ENTER_CRF, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT},
-    Role.PI: _READ | _PROGNOSIS | {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.PROMOTE_MODELS, P.VIEW_AUDIT},
-    Role.SCIENTIST: frozenset({P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.RUN_EXPERIMENTS, P.PROMOTE_MODELS}),
+    Role.DATA_MANAGER: _READ
+    | _PROGNOSIS
+    | {P.ENTER_CRF, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT, P.EXPORT_DATA},
+    Role.PI: _READ | _PROGNOSIS | {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.PROMOTE_MODELS, P.VIEW_AUDIT, P.EXPORT_DATA},
+    Role.SCIENTIST: frozenset(
+        {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.RUN_EXPERIMENTS, P.PROMOTE_MODELS, P.EXPORT_DATA}
+    ),
     Role.MONITOR: _READ | {P.VIEW_AUDIT},
     Role.ADMINISTRATOR: frozenset({P.MANAGE_ACCOUNTS}),
 }

@@ -8,3 +8,4 @@ class CohortsConfig(AppConfig):
         from apps.core import sweep
 
         sweep.keep("cohorts.Snapshot", "file")
+        sweep.keep("cohorts.Export", "file")

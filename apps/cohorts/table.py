@@ -45,13 +45,14 @@ _TYPES = {
 }
 
 
-def build_rows() -> list[Row]:
-    """Return all patients of all centers, ordered by study id.
+def build_rows(centers: Iterable[str] | None = None) -> list[Row]:
+    """Return the patients of the centers with these codes, left out: of all, ordered by study id.
 
     Forms, CTs and masks are read one after the other and may change meanwhile; a row still holds together, for its
     scores are computed from the very form and mask that it names, and a mask of another CT than its own is left out.
     """
-    patients = list(Patient.objects.select_related("center").order_by("study_id"))
+    found = Patient.objects.select_related("center").order_by("study_id")
+    patients = list(found if centers is None else found.filter(center__code__in=list(centers)))
     forms = {form.patient_id: form for form in CrfForm.objects.filter(patient__in=patients)}
     series = _current_series(patients)
     masks = current_masks(patients)

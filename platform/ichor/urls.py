@@ -29,6 +29,7 @@ urlpatterns = [
     path("patients/<str:study_id>/", include("apps.predictions.urls")),
     path("viewer/", viewer, name="viewer"),
     path("viewer/<path:route>", viewer, name="viewer-route"),
+    path("exports/", include("apps.cohorts.urls")),
     path("experiments/", include("apps.experiments.urls")),
     path("dashboard/", include("apps.analytics.urls")),
     path("api/v1/", include("ichor.api")),

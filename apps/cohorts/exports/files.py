@@ -1,0 +1,151 @@
+"""The files of an export. Each holds all patients and all columns, in the form that its program reads best.
+
+Nothing is a formula: a spreadsheet takes what begins with one of a few signs for one, and runs it.
+"""
+
+import csv
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import date
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyreadstat
+from django.utils.translation import gettext as _
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+
+from apps.cohorts.exports.columns import Column, Kind, coded, yes_no
+from apps.cohorts.table import Row
+
+Columns = Sequence[Column]
+Rows = Sequence[Row]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMERIC = {Kind.WHOLE, Kind.DECIMAL, Kind.YES_NO}
+_MEASURES = {Kind.WHOLE: "scale", Kind.DECIMAL: "scale", Kind.DATE: "scale"}
+
+
+def harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def as_csv(columns: Columns, rows: Rows) -> bytes:
+    """Return codes with a head of variable names; UTF-8 with a byte order mark, without which Excel breaks Chinese."""
+    return _csv([column.name for column in columns], ([_cell(row[column.key]) for column in columns] for row in rows))
+
+
+def codebook_csv(columns: Columns) -> bytes:
+    """Return what each column means."""
+    head = ["variable", "label", "unit", "type", "codes"]
+    return _csv(head, ([column.name, column.label, column.unit, column.kind, _codes(column)] for column in columns))
+
+
+def _csv(head: list[str], lines: Any) -> bytes:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(head)
+    writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _cell(value: Any) -> Any:
+    value = coded(value)
+    return "" if value is None else value
+
+
+def _codes(column: Column) -> str:
+    pairs = yes_no() if column.kind is Kind.YES_NO else column.codes
+    return " | ".join(f"{code}, {label}" for code, label in pairs)
+
+
+def as_xlsx(columns: Columns, rows: Rows) -> bytes:
+    """Return a workbook with the data (dates are dates) and the codebook."""
+    book = Workbook(write_only=True)
+    data, legend = book.create_sheet("data"), book.create_sheet("codebook")
+    data.freeze_panes = "C2"
+    data.append([_bold(data, column.name) for column in columns])
+    for row in rows:
+        data.append([_typed(data, column, row[column.key]) for column in columns])
+    legend.append([_bold(legend, name) for name in ("variable", "label", "unit", "type", "codes")])
+    for column in columns:
+        texts = (column.name, column.label, column.unit, column.kind.value, _codes(column))
+        legend.append([_text(legend, text) for text in texts])
+    buffer = BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def _typed(sheet: WriteOnlyWorksheet, column: Column, value: Any) -> Any:
+    if value is None or value == "":
+        return None
+    if column.kind is Kind.DATE:
+        return date.fromisoformat(value)
+    return _text(sheet, value) if isinstance(value, str) else coded(value)
+
+
+def _text(sheet: WriteOnlyWorksheet, text: str) -> WriteOnlyCell:
+    cell = WriteOnlyCell(sheet, text)
+    cell.data_type = "s"  # else what begins with = is written as a formula
+    return cell
+
+
+def _bold(sheet: WriteOnlyWorksheet, text: str) -> WriteOnlyCell:
+    cell = _text(sheet, text)
+    cell.font = Font(bold=True)
+    return cell
+
+
+def as_sav(columns: Columns, rows: Rows) -> bytes:
+    """Return an SPSS file with labels of variables and values, in UTF-8."""
+    frame = pd.DataFrame({column.name: _series(column, [row[column.key] for row in rows]) for column in columns})
+    labels: dict[str, dict[Any, str]] = {
+        column.name: dict(yes_no() if column.kind is Kind.YES_NO else column.codes)
+        for column in columns
+        if column.codes or column.kind is Kind.YES_NO
+    }
+    with tempfile.TemporaryDirectory(prefix="ichor-export-") as folder:
+        path = Path(folder) / "data.sav"
+        pyreadstat.write_sav(
+            frame, path, file_label=_("Case report form")[:60],
+            column_labels={column.name: column.title for column in columns},
+            variable_value_labels=labels,
+            variable_measure={column.name: _MEASURES.get(column.kind, "nominal") for column in columns},
+            variable_format={column.name: f"F8.{column.decimals}" for column in columns if _is_number(column)},
+        )  # fmt: skip
+        return path.read_bytes()
+
+
+def _is_number(column: Column) -> bool:
+    return column.kind in _NUMERIC or (
+        bool(column.codes) and all(isinstance(code, int) for code, _label in column.codes)
+    )
+
+
+def _series(column: Column, values: list[Any]) -> "pd.Series[Any]":
+    if _is_number(column):
+        return pd.Series([None if value is None else float(value) for value in values], dtype="float64")
+    if column.kind is Kind.DATE:
+        return pd.Series([None if value is None else date.fromisoformat(value) for value in values], dtype="object")
+    return pd.Series(["" if value is None else str(value) for value in values], dtype="object")
+
+
+def as_json(columns: Columns, rows: Rows) -> bytes:
+    """Return a list of patients with typed values; a blank is null."""
+    found = [{column.name: row[column.key] for column in columns} for row in rows]
+    return json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False).encode()
+
+
+FILES: dict[str, Callable[[Columns, Rows], bytes]] = {
+    "data.csv": as_csv,
+    "data.xlsx": as_xlsx,
+    "data.sav": as_sav,
+    "data.json": as_json,
+    "codebook.csv": lambda columns, _rows: codebook_csv(columns),
+}
