@@ -15,10 +15,12 @@ from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
 from apps.patients.models import Patient
 from tests.factories import CenterFactory, PatientFactory, user_with
+from tests.protection import let_tests_empty_the_database
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop and the ORM share a thread in tests
 
 ROOT = Path(__file__).resolve().parents[1]
+let_tests_empty_the_database()
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,7 @@ BLINDED = frozenset({R.ASSESSOR, R.ANNOTATOR, R.REVIEWER, R.MONITOR})
 PROGNOSIS = CLINICAL - BLINDED
 MASKS = frozenset({R.COORDINATOR, R.ANNOTATOR, R.REVIEWER})
 COORDINATOR = frozenset({R.COORDINATOR})
+AUDIT = frozenset({R.DATA_MANAGER, R.PI, R.MONITOR})
 DASHBOARD = frozenset({R.DATA_MANAGER, R.PI, R.SCIENTIST})
 SCIENTIST = frozenset({R.SCIENTIST})
 EXPORTS = frozenset({R.COORDINATOR, R.DATA_MANAGER, R.PI, R.SCIENTIST})
@@ -75,12 +76,15 @@ PAGES = [
     Row("home", EVERYBODY, FOUND, of_center=False),
     Row("set_language", EVERYBODY, FOUND, "post", {"language": "en"}, of_center=False),
     Row("accounts:list", frozenset({R.ADMINISTRATOR}), of_center=False),
+    Row("audit:list", AUDIT, of_center=False),
+    Row("audit:download", AUDIT, of_center=False),
     Row("patients:list", CLINICAL, of_center=False),
     Row("patients:enroll", COORDINATOR, of_center=False),
     Row("patients:enroll", COORDINATOR, DONE, "post", {"center": "nonsense"}, of_center=False),
     Row("patients:detail", CLINICAL),
     Row("crf:form", READS_CRF),
     Row("crf:form", WRITES_CRF, FOUND, "post", {"version": "0"}),
+    Row("crf:history", READS_CRF),
     Row("imaging:upload", COORDINATOR, REFUSED, "post", FILES),
     Row("imaging:choose", COORDINATOR, REFUSED, "post", {"series": ""}),
     Row("imaging:held", COORDINATOR),
@@ -130,6 +134,7 @@ PAGES = [
 API = [
     Row("api-schema", EVERYBODY, of_center=False),
     Row("api-dictionary", EVERYBODY, of_center=False),
+    Row("api-audit", AUDIT, of_center=False),
     Row("api-patient-list", CLINICAL, of_center=False),
     Row("api-patient-list", COORDINATOR, BAD, "post", {}, of_center=False),
     Row("api-patient", CLINICAL),
@@ -265,6 +270,7 @@ def furnish(center: Center, owner: User) -> Place:
         "transfer_id": 1,
         "route": "ichor",
         "export_id": 1,
+        "variable": "age",
     }
     return Place(center, parts)
 
@@ -354,7 +360,8 @@ def test_a_foreign_series_under_an_own_patient_is_not_found(
 @pytest.mark.parametrize("row", naming("study_id", "series_id", "prediction_id", "experiment_id", "name"), ids=str)
 def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, client_as: Any, api_as: Any) -> None:
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
-              "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30}  # fmt: skip
+              "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
+              "variable": "none"}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

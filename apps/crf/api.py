@@ -16,7 +16,7 @@ from apps.core.api import PROBLEM
 from apps.crf import selectors
 from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
-from apps.crf.services import REASON_LENGTH, FormConflict, FormErrors, save_form
+from apps.crf.services import REASON_LENGTH, FormConflict, FormErrors, ReasonRefused, save_form
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
 
@@ -47,7 +47,10 @@ class CrfPatchSerializer(serializers.Serializer[Any]):
     values = serializers.DictField(
         child=serializers.JSONField(allow_null=True), help_text="Values to change, by variable; null clears one."
     )
-    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=REASON_LENGTH)
+    reason = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=REASON_LENGTH,
+        help_text="Why; needed where a value changes that had been saved before.",
+    )  # fmt: skip
 
 
 class FormProblemSerializer(serializers.Serializer[Any]):
@@ -63,7 +66,9 @@ class FormProblemSerializer(serializers.Serializer[Any]):
 PROBLEMS = {
     (403, PROBLEM): OpenApiResponse(FormProblemSerializer, "A value that the role may not enter; nothing was saved."),
     (409, PROBLEM): OpenApiResponse(FormProblemSerializer, "The same variables were changed since that version."),
-    (422, PROBLEM): OpenApiResponse(FormProblemSerializer, "Values that were refused; nothing was saved."),
+    (422, PROBLEM): OpenApiResponse(
+        FormProblemSerializer, "Values that were refused, or a reason that is missing; nothing was saved."
+    ),
 }
 
 
@@ -86,7 +91,7 @@ class CrfView(APIView):
                 actor=cast(User, request.user), patient=patient, read_version=data["version"], values=data["values"],
                 reason=data["reason"],
             )  # fmt: skip
-        except (FormErrors, FormConflict) as error:
+        except (FormErrors, FormConflict, ReasonRefused) as error:
             return _problem(error)
         return Response(_document(patient, result.form))
 
@@ -115,7 +120,7 @@ def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
     )
 
 
-def _problem(error: FormErrors | FormConflict) -> JsonResponse:
+def _problem(error: FormErrors | FormConflict | ReasonRefused) -> JsonResponse:
     document = {
         "title": error.code.replace("_", " "), "status": error.status, "code": error.code, "detail": error.sentence,
         "errors": error.errors,

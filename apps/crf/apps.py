@@ -8,7 +8,11 @@ class CrfConfig(AppConfig):
         # Models can't be imported before all apps are loaded.
         from apps.crf.facts import facts_from_form
         from apps.crf.parts import register_parts
+        from apps.crf.trail import register_words
+        from apps.crf.verification import register_verification
         from apps.patients.facts import tell
 
         register_parts()
+        register_words()
+        register_verification()
         tell(facts_from_form)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from apps.crf.dictionary import Dictionary, Range, Variable
 
 # Names of the form's own fields in the browser.
-RESERVED = frozenset({"version", "reason", "csrfmiddlewaretoken"})
+RESERVED = frozenset({"version", "reason", "reason_choice", "csrfmiddlewaretoken"})
 _NUMBERS = ("integer", "decimal")
 
 

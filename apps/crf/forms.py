@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from apps.audit.words import REASONS
 from apps.crf import rules
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Dictionary, Section, Variable, VariableType
@@ -105,12 +106,36 @@ class FormSection:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """The reason for a change as the page asks for it: one of the usual ones, words of one's own, or both."""
+
+    usual: str = ""
+    words: str = ""
+    error: str = ""
+
+    @classmethod
+    def read(cls, data: Mapping[str, str], error: str = "") -> "Reason":
+        usual = data.get("reason_choice", "")
+        return cls(usual if usual in REASONS else "", data.get("reason", ""), error)
+
+    @property
+    def text(self) -> str:
+        """What is stored."""
+        return ": ".join(part for part in (self.usual, self.words.strip()) if part)
+
+    @property
+    def options(self) -> list[Option]:
+        return [Option(key, str(label)) for key, label in REASONS.items()]
+
+
+@dataclass(frozen=True)
 class Entry:
     """What somebody typed and what was found wrong with it."""
 
     raw: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
+    reason: Reason = field(default_factory=Reason)
 
 
 def build_sections(

@@ -7,12 +7,13 @@ from typing import Any, Literal, TypedDict
 
 from django.db.models import prefetch_related_objects
 
+from apps.audit.words import shown_reason
 from apps.crf import rules
 from apps.crf.conditions import Value, Values
 from apps.crf.dictionary import Section, Variable, VariableType, load_dictionary
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.rules import Completeness, Finding
-from apps.crf.values import display
+from apps.crf.values import display, display_with_unit
 from apps.patients.models import Patient
 
 Kind = Literal["numeric", "binary", "categorical"]
@@ -42,6 +43,17 @@ class ShownValue:
     text: str
     changed_at: datetime | None = None
     changed_by: str = ""
+
+
+@dataclass(frozen=True)
+class PastValue:
+    """One value that a variable has had, as text ("" where it was cleared): who entered it, when, and why."""
+
+    text: str
+    entered_at: datetime
+    entered_by: str
+    reason: str
+    form_version: int
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,20 @@ def last_changes(form: CrfForm) -> dict[str, tuple[datetime, str]]:
         return {}
     events = CrfValue.objects.filter(form=form).values_list("variable", "recorded_at", "recorded_by__full_name")
     return {variable: (at, by) for variable, at, by in events}
+
+
+def history_of(form: CrfForm, variable: Variable) -> list[PastValue]:
+    """Return every value that a variable has had, the newest first."""
+    if form.pk is None:
+        return []
+    events = CrfValue.objects.filter(form=form, variable=variable.name).select_related("recorded_by")
+    return [
+        PastValue(
+            display_with_unit(variable, event.value), event.recorded_at, event.recorded_by.full_name,
+            shown_reason(event.reason), event.form_version,
+        )
+        for event in events.order_by("-form_version", "-pk")
+    ]  # fmt: skip
 
 
 def completeness(values: Values) -> Completeness:

@@ -51,6 +51,14 @@ class FormConflict(Conflict):
         self.mine = frozenset(mine)
 
 
+class ReasonRefused(Refusal):
+    """A reason for the change is missing, or can't be stored; nothing was saved."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("form_reason", sentence)
+        self.errors = {"reason": self.sentence}
+
+
 @dataclass(frozen=True)
 class SaveResult:
     """The form after a save, the variables that the save changed, and what should be checked."""
@@ -68,10 +76,11 @@ def save_form(
 
     `values` holds raw input by variable name; a variable left out is not touched, a blank clears it, and one that has
     the value that was read is none of the actor's changes. Values that somebody else changed meanwhile stay. All of it
-    is stored or nothing.
+    is stored or nothing. The first entry of a variable needs no reason; every later change of it does.
 
     Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
-    meanwhile), Refusal (no such version, or a bad reason), and Http404 for an actor who may enter nothing.
+    meanwhile), ReasonRefused (missing, or not to be stored), Refusal (no such version), and Http404 for an actor who
+    may enter nothing.
     """
     dictionary = load_dictionary()
     writable = writable_variables(actor, patient, dictionary)
@@ -93,6 +102,7 @@ def save_form(
     changed = {name: value for name, value in {**mine, **cleared}.items() if form.values.get(name) != value}
     _check_rules(dictionary, after, changed)
     if changed:
+        _check_reason(form, changed, why)
         _store(actor, form, dictionary, changed, why)
     return SaveResult(form, tuple(changed), warnings_of(dictionary, form.values))
 
@@ -110,7 +120,17 @@ def _read_reason(reason: str) -> str:
     try:
         return clean_text(reason, REASON_LENGTH)
     except RefusedValueError as error:
-        raise Refusal("form_reason", str(error)) from error
+        raise ReasonRefused(str(error)) from error
+
+
+def _check_reason(form: CrfForm, changed: Values, reason: str) -> None:
+    """Refuse a change without a reason of what an earlier save had entered, also where it was cleared since."""
+    if reason or form.version == 0:
+        return
+    if CrfValue.objects.filter(form=form, variable__in=list(changed)).exists():
+        raise ReasonRefused(
+            _("Values that had been saved before were changed. Say why, and save again; nothing has been saved yet.")
+        )
 
 
 def _parse(dictionary: Dictionary, raw_values: Mapping[str, object]) -> dict[str, Value]:
@@ -210,7 +230,7 @@ def _store(actor: User, form: CrfForm, dictionary: Dictionary, changed: Values, 
     form.is_complete = completeness(dictionary, form.values).is_complete
     form.updated_at = now
     form.save(update_fields=["values", "version", "dictionary_version", "is_complete", "updated_at"])
-    CrfValue.objects.bulk_create(
+    rows = CrfValue.objects.bulk_create(
         CrfValue(
             form=form, variable=name, value=value, form_version=form.version, dictionary_version=dictionary.id,
             recorded_at=now, recorded_by=actor, reason=reason,
@@ -219,6 +239,6 @@ def _store(actor: User, form: CrfForm, dictionary: Dictionary, changed: Values, 
     )  # fmt: skip
     record(
         actor=actor, action="save_form", target=form, center=form.patient.center,
-        changes={name: [before.get(name), value] for name, value in changed.items()}, reason=reason,
+        changes={name: [before.get(name), value] for name, value in changed.items()}, reason=reason, rows=rows, at=now,
     )  # fmt: skip
     announce(form.patient)

@@ -205,3 +205,9 @@ def display(variable: Variable, value: Value) -> str:
         choice = variable.choice(value)
         return str(choice) if choice else str(value)
     return value if isinstance(value, str) else format_number(value)
+
+
+def display_with_unit(variable: Variable, value: Value) -> str:
+    """Return a value as a person reads it where no column or field says its unit."""
+    text = display(variable, value)
+    return f"{text} {variable.unit}" if text and variable.unit else text

@@ -1,13 +1,14 @@
-"""The page of one patient's case report form."""
+"""The page of one patient's case report form, and the history beside its fields."""
 
 from typing import cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.vary import vary_on_headers
 
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
@@ -15,9 +16,16 @@ from apps.core.errors import Refusal
 from apps.crf import selectors
 from apps.crf.dictionary import load_dictionary
 from apps.crf.dictionary_checks import RESERVED
-from apps.crf.forms import Entry, build_sections
+from apps.crf.forms import Entry, Reason, build_sections
 from apps.crf.models import CrfForm
-from apps.crf.services import FormConflict, FormErrors, SaveResult, save_form, writable_variables
+from apps.crf.services import (
+    FormConflict,
+    FormErrors,
+    ReasonRefused,
+    SaveResult,
+    save_form,
+    writable_variables,
+)
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
 
@@ -33,21 +41,38 @@ def form(request: HttpRequest, study_id: str) -> HttpResponse:
     return _render(request, patient, stored, entry, version=stored.version)
 
 
+@require_GET
+@vary_on_headers("HX-Request")
+def history(request: HttpRequest, study_id: str, variable: str) -> HttpResponse:
+    """Show every value that one variable has had: beside its field, or as a page of its own."""
+    patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
+    found = load_dictionary().variables.get(variable)
+    if found is None:
+        raise Http404
+    template = "crf/partials/history.html" if getattr(request, "htmx", False) else "crf/history.html"
+    past = selectors.history_of(selectors.form_of(patient), found)
+    return render(request, template, {"patient": patient, "variable": found, "past": past})
+
+
 def _save(request: HttpRequest, patient: Patient) -> HttpResponse:
     raw = {name: request.POST.get(name, "") for name in request.POST if name not in RESERVED}
     version = _version(request)
-    reason = request.POST.get("reason", "")
+    reason = Reason.read(request.POST)
     try:
         result = save_form(
-            actor=cast(User, request.user), patient=patient, read_version=version, values=raw, reason=reason
+            actor=cast(User, request.user), patient=patient, read_version=version, values=raw, reason=reason.text
         )
     except FormErrors as error:
-        return _render(request, patient, selectors.form_of(patient), Entry(raw, error.errors), version, error)
+        entry = Entry(raw, error.errors, reason=reason)
+        return _render(request, patient, selectors.form_of(patient), entry, version, error)
+    except ReasonRefused as error:
+        entry = Entry(raw, reason=Reason.read(request.POST, error.sentence))
+        return _render(request, patient, selectors.form_of(patient), entry, version, error)
     except FormConflict as error:
         # What the person did not touch shows what is stored by now; saving again then overwrites knowingly.
         mine = {name: value for name, value in raw.items() if name in error.mine}
         stored = selectors.form_of(patient)
-        return _render(request, patient, stored, Entry(mine, error.errors), stored.version, error)
+        return _render(request, patient, stored, Entry(mine, error.errors, reason=reason), stored.version, error)
     _say_what_was_saved(request, result)
     return redirect("crf:form", patient.study_id)
 
@@ -83,6 +108,7 @@ def _render(
         "can_save": bool(writable),
         "completeness": selectors.completeness(stored.values),
         "problem": problem,
+        "reason": entry.reason,
         "field_errors": [field for field in fields if field.error],
         "other_errors": {name: text for name, text in entry.errors.items() if name not in dictionary.variables},
         "warnings": [

@@ -11,10 +11,12 @@ class ImagingConfig(AppConfig):
         from apps.imaging.exchange import tasks  # noqa: F401 (a worker must know its tasks)
         from apps.imaging.exchange.client import silence_client
         from apps.imaging.ingest.reading import silence_pydicom
+        from apps.imaging.trail import register_words
         from apps.patients.changes import listen
         from apps.patients.page import register
 
         silence_pydicom()
+        register_words()
         sweep.keep("imaging.Instance", "file")
         sweep.keep("imaging.Series", "tensor")
         # A decided one is stored as an instance, or thrown away.

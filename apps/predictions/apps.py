@@ -9,7 +9,9 @@ class PredictionsConfig(AppConfig):
         from apps.patients.changes import listen
         from apps.patients.page import register
         from apps.predictions import page, services
+        from apps.predictions.trail import register_words
 
+        register_words()
         sweep.keep("predictions.Prediction", "tensor")
         sweep.keep("predictions.Explanation", "tensor")
         sweep.keep("predictions.Explanation", "file")

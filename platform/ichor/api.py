@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from django.urls import URLPattern
 
-APPS = ("patients", "crf", "imaging", "annotation", "cohorts", "predictions", "experiments", "analytics")
+APPS = ("audit", "patients", "crf", "imaging", "annotation", "cohorts", "predictions", "experiments", "analytics")
 
 urlpatterns: list[URLPattern] = []
 for app in APPS:

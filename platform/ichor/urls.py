@@ -22,6 +22,7 @@ urlpatterns = [
     path("language/setlang/", login_not_required(set_language), name="set_language"),
     path("account/", include("allauth.urls")),
     path("accounts/", include("apps.accounts.urls")),
+    path("audit/", include("apps.audit.urls")),
     path("patients/", include("apps.patients.urls")),
     path("patients/<str:study_id>/crf/", include("apps.crf.urls")),
     path("patients/<str:study_id>/ct/", include("apps.imaging.urls")),

@@ -63,7 +63,11 @@ def fill_form(patient: Patient, values: dict[str, Any]) -> CrfForm:
     """Save a form as the center's coordinator."""
     form = CrfForm.objects.filter(patient=patient).first()
     return save_form(
-        actor=coordinator_of(patient.center), patient=patient, read_version=form.version if form else 0, values=values
+        actor=coordinator_of(patient.center),
+        patient=patient,
+        read_version=form.version if form else 0,
+        values=values,
+        reason="typing error",
     ).form
 
 

@@ -26,5 +26,6 @@ def test_facts_are_what_the_form_holds_now(sex: str, code: str, users: dict[Role
     assert facts_of(patient) == Facts(age=67.0, sex=code, admission=date(2024, 3, 31))
     assert form_of(patient).version == 1  # the form is cached on this patient from here on
     again = Patient.objects.get(pk=patient.pk)
-    save_form(actor=actor, patient=again, read_version=1, values={"age": "68", "sex": "", "admission_date": ""})
+    values = {"age": "68", "sex": "", "admission_date": ""}
+    save_form(actor=actor, patient=again, read_version=1, values=values, reason="typing error")
     assert facts_of(patient) == Facts(age=68.0, sex="", admission=None)

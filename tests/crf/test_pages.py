@@ -47,7 +47,8 @@ BAD = [
 
 def enter(user: User, patient: Patient, **values: object) -> CrfForm:
     form = CrfForm.objects.filter(patient=patient).first()
-    return save_form(actor=user, patient=patient, read_version=form.version if form else 0, values=values).form
+    version = form.version if form else 0
+    return save_form(actor=user, patient=patient, read_version=version, values=values, reason="typing error").form
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -163,7 +164,7 @@ def test_a_conflict_keeps_what_was_typed_and_shows_what_is_stored(
     assert 'id="input-gcs" value="11"' in html
     assert 'id="input-nihss" value="6"' in html  # not touched: what the other person saved
     assert 'name="version" value="2"' in html
-    client.post(PAGE.format(patient), {"version": 2, "age": "62", "gcs": "11", "nihss": "6"})
+    client.post(PAGE.format(patient), {"version": 2, "age": "62", "gcs": "11", "nihss": "6", "reason": "seen"})
     assert CrfForm.objects.get(patient=patient).values == {"age": 62, "gcs": 11, "nihss": 6}
 
 

@@ -20,7 +20,7 @@ from apps.crf.conditions import Value
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.rules import applicable, replay
 from apps.crf.selectors import form_of, last_changes, values_at, values_for_display
-from apps.crf.services import FormConflict, FormErrors, SaveResult, save_form
+from apps.crf.services import FormConflict, FormErrors, ReasonRefused, SaveResult, save_form
 from apps.patients import changes
 from apps.patients.models import Patient
 from tests.factories import PatientFactory
@@ -29,10 +29,16 @@ pytestmark = pytest.mark.django_db
 Users = dict[Role, User]
 
 
-def save(actor: User, patient: Patient, values: Mapping[str, object], version: int | None = None) -> SaveResult:
+def save(
+    actor: User,
+    patient: Patient,
+    values: Mapping[str, object],
+    version: int | None = None,
+    reason: str = "typing error",
+) -> SaveResult:
     patient = Patient.objects.get(pk=patient.pk)
     read = form_of(patient).version if version is None else version
-    return save_form(actor=actor, patient=patient, read_version=read, values=values)
+    return save_form(actor=actor, patient=patient, read_version=read, values=values, reason=reason)
 
 
 def stored(patient: Patient) -> dict[str, Value]:
@@ -166,6 +172,46 @@ def test_a_version_that_never_was_is_refused(users: Users, patient: Patient, ver
     with pytest.raises(Refusal) as caught:
         save(users[Role.COORDINATOR], patient, {"age": 61}, version=version)
     assert caught.value.code == "form_version"
+
+
+@pytest.mark.parametrize(
+    ("first", "change"),
+    [({"age": 60}, {"age": 61}), ({"age": 60}, {"age": None}), ({"age": 60, "gcs": 9}, {"gcs": 8, "ivh": True})],
+    ids=["changed", "cleared", "among others"],
+)
+@pytest.mark.parametrize("reason", ["", "   "])
+def test_a_change_of_what_was_saved_needs_a_reason(
+    users: Users, patient: Patient, first: dict[str, object], change: dict[str, object], reason: str
+) -> None:
+    save(users[Role.COORDINATOR], patient, first, reason="")
+    with pytest.raises(ReasonRefused, match="Say why") as caught:
+        save(users[Role.DATA_MANAGER], patient, change, reason=reason)
+    assert (caught.value.code, caught.value.status) == ("form_reason", 422)
+    assert stored(patient) == first
+    assert save(users[Role.DATA_MANAGER], patient, change, reason="source checked").changed == tuple(change)
+
+
+def test_a_first_entry_needs_no_reason(users: Users, patient: Patient) -> None:
+    save(users[Role.COORDINATOR], patient, {"age": 60}, reason="")
+    assert save(users[Role.COORDINATOR], patient, {"age": "60", "gcs": 9}, reason="").changed == ("gcs",)
+    # Somebody else entered it meanwhile: to say the same is no change.
+    assert save(users[Role.DATA_MANAGER], patient, {"gcs": 9}, version=1, reason="").changed == ()
+
+
+def test_what_was_cleared_and_is_entered_again_is_a_change(users: Users, patient: Patient) -> None:
+    save(users[Role.COORDINATOR], patient, {"age": 60}, reason="")
+    save(users[Role.COORDINATOR], patient, {"age": None}, reason="typing error")
+    with pytest.raises(ReasonRefused):
+        save(users[Role.COORDINATOR], patient, {"age": 60}, reason="")
+
+
+def test_a_value_that_goes_with_its_branch_carries_the_reason(users: Users, patient: Patient) -> None:
+    save(users[Role.COORDINATOR], patient, {"treatment": "cc", "operation_date": "2024-01-01"}, reason="")
+    save(users[Role.COORDINATOR], patient, {"treatment": "cmt"}, reason="new source data")
+    assert set(CrfValue.objects.filter(form_version=2).values_list("variable", "reason")) == {
+        ("treatment", "new source data"),
+        ("operation_date", "new source data"),
+    }
 
 
 @pytest.mark.parametrize("reason", ["a" * 501, "line\x00"])

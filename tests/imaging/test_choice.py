@@ -70,7 +70,8 @@ def moved(patient: Patient) -> date:
 
 
 def admit(patient: Patient, actor: User, day: date = ADMITTED, version: int = 0) -> None:
-    save_form(actor=actor, patient=patient, read_version=version, values={"admission_date": day.isoformat()})
+    values = {"admission_date": day.isoformat()}
+    save_form(actor=actor, patient=patient, read_version=version, values=values, reason="typing error")
 
 
 def chosen(patient: Patient) -> list[Series]:

@@ -22,18 +22,13 @@ from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 from apps.cohorts.exports.columns import Column, Kind, coded, yes_no
 from apps.cohorts.table import Row
+from apps.core.spreadsheet import safe_cell
 
 Columns = Sequence[Column]
 Rows = Sequence[Row]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMERIC = {Kind.WHOLE, Kind.DECIMAL, Kind.YES_NO}
 _MEASURES = {Kind.WHOLE: "scale", Kind.DECIMAL: "scale", Kind.DATE: "scale"}
-
-
-def harmless(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def as_csv(columns: Columns, rows: Rows) -> bytes:
@@ -51,7 +46,7 @@ def _csv(head: list[str], lines: Any) -> bytes:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(head)
-    writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
+    writer.writerows([safe_cell(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
     return text.getvalue().encode("utf-8-sig")
 
 

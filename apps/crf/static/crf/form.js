@@ -1,6 +1,6 @@
 /*
- * The case report form in the browser: fields that don't apply are hidden, unsaved changes are announced, and the section
- * in sight is marked. The server decides all of it again; without this script the form still works.
+ * The case report form in the browser: fields that don't apply are hidden, unsaved changes are announced, the reason for a
+ * change is asked for, and the section in sight is marked. The server decides all of it again; without this script the form still works.
  */
 
 /** @typedef {{variable?: string, one_of?: Array<string|number|boolean>, all?: object[], any?: object[]}} Condition */
@@ -36,6 +36,31 @@ function branch(form) {
     field.hidden = !shown;
     for (const control of field.querySelectorAll("input, select")) control.disabled = !shown;
   }
+}
+
+/** Whether a control holds something else than what the page came with. */
+export function differs(control) {
+  if (control.type === "radio") return control.checked !== control.defaultChecked;
+  if (control.options) {
+    // A list without a default shows its blank first, which no attribute says.
+    const before = [...control.options].find((option) => option.defaultSelected)?.value ?? "";
+    return control.value !== before;
+  }
+  return control.value !== control.defaultValue;
+}
+
+/** Ask why only where a value is changed that had been saved before; the server asks in any case. */
+function askWhy(form) {
+  const reason = form.querySelector("[data-crf-reason]");
+  if (!reason) return;
+  const show = () => {
+    const changed = [...form.querySelectorAll("[data-saved]")].some((field) =>
+      [...field.querySelectorAll("input, select")].some(differs),
+    );
+    reason.hidden = !(changed || "needed" in reason.dataset);
+  };
+  form.addEventListener("input", show);
+  show();
 }
 
 function guard(form) {
@@ -85,6 +110,7 @@ function start() {
   if (!form) return;
   branch(form);
   form.addEventListener("input", () => branch(form));
+  askWhy(form);
   guard(form);
   followSections();
   document.querySelector("[data-focus]")?.focus();
