@@ -27,6 +27,8 @@ _REFUSED = re.compile(
     r"CONSENT-VERSION|BARCODE-APP|RANDOMORDER"
 )
 _LONGEST_TEXT = 500
+# A condition within a group within a rule is 6 deep.
+_DEEPEST = 40
 KEYS = frozenset({
     "zh-Hans", "short", "unit", "usual", "decimals", "max_length", "pattern", "double_entry", "outcome", "poor_outcome",
     "decided_later", "model_feature", "table_one", "score_inputs", "list_column", "show_if", "text_codes", "section",
@@ -90,10 +92,21 @@ def _read_json(text: str, start: int) -> tuple[dict[str, Any], int]:
         raise AnnotationError(_("what stands after @ICHOR= is no proper JSON. Restore it, or delete it")) from error
     if not isinstance(data, dict):
         raise AnnotationError(_("what stands after @ICHOR= is not written as {...}"))
+    if _depth(data) > _DEEPEST:
+        raise AnnotationError(_("what stands after @ICHOR= is nested more than %(n)d deep") % {"n": _DEEPEST})
     unknown = sorted(set(data) - KEYS)
     if unknown:
         raise AnnotationError(_("@ICHOR has no “%(name)s”") % {"name": unknown[0][:40]})
     return data, end
+
+
+def _depth(data: Any) -> int:
+    """Return how many lists and objects stand inside each other; without recursion, which a long nest would exhaust."""
+    depth, level = 0, [data]
+    while level := [part for part in level if isinstance(part, dict | list)]:
+        depth += 1
+        level = [inner for part in level for inner in (part.values() if isinstance(part, dict) else part)]
+    return depth
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

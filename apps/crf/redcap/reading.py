@@ -20,8 +20,10 @@ from apps.crf.redcap.rows import Column, Row, read_rows
 from apps.crf.redcap.texts import plain
 from apps.crf.redcap.writing import form_title
 
-_VARIABLE, _RULE, _DICTIONARY = TypeAdapter(Variable), TypeAdapter(Rule), TypeAdapter(Dictionary)
+_VARIABLE, _SECTION, _RULE = TypeAdapter(Variable), TypeAdapter(Section), TypeAdapter(Rule)
+_DICTIONARY = TypeAdapter(Dictionary)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_NAME_LENGTH = 60
 _SLUG_LENGTH = 20
 
 
@@ -172,25 +174,28 @@ class _Reader:
                 row.name[:80],
             )
         kept = kept if isinstance(kept, dict) else {}
-        new = not self.sections[-1].name if self.sections else False
+        new = not (self.sections and self.sections[-1].name)
         self.header = ""
         if not (new or header or kept):
             return
-        if not new:
+        if not (new and self.sections):
             self.sections.append(_Section("", {}))
         label = header or form_title(self.form)
-        chinese = kept.get("zh-Hans")
-        if chinese is None:
+        name, chinese = kept.get("name"), kept.get("zh-Hans")
+        if not isinstance(chinese, str):
             self.untranslated.add(row.number)
-        self.sections[-1].name = kept.get("name") or self._section_name(header, first=new)
-        self.sections[-1].label = {"en": label, "zh-Hans": label if chinese is None else chinese}
+            chinese = label
+        self.sections[-1].name = name if isinstance(name, str) else self._section_name(header, first=new)
+        self.sections[-1].label = {"en": label, "zh-Hans": chinese}
 
     def _section_name(self, header: str, *, first: bool) -> str:
         """Return the form's name for its first section, and for a further one the form's and its header's."""
         if first:
             return self.form
-        slug = re.sub(r"[^a-z0-9]+", "_", header.lower()).strip("_")[:_SLUG_LENGTH].strip("_")
-        base = f"{self.form[:30]}__{slug or 'section'}"
+        # The form's name whole, so that the form comes back; of the header's what has room.
+        room = _NAME_LENGTH - len(self.form) - len("__")
+        slug = re.sub(r"[^a-z0-9]+", "_", header.lower()).strip("_")[: min(_SLUG_LENGTH, max(1, room - 3))].strip("_")
+        base = f"{self.form}__{slug or 's'}"
         used = {section.name for section in self.sections}
         names = (base if number == 1 else f"{base}_{number}" for number in range(1, len(used) + 2))
         return next(name for name in names if name not in used)
@@ -261,18 +266,17 @@ class _Reader:
 
     def _whole(self, error: ValidationError, sections: list[_Section], rules: list[Rule]) -> None:
         """Say everything that is wrong with the whole, not only what was met first."""
-        count = len(self.report.faults)
-        whole = [
-            Section(name=s.name, label=s.label, variables=tuple(s.variables))
-            for s in sections
-            if _NAME.fullmatch(s.name)
-        ]  # type: ignore[arg-type]
+        if not all(_NAME.fullmatch(section.name) for section in sections):
+            for sentence in _sentences(error):
+                self.report.fault(sentence)
+            return
+        whole = [_SECTION.validate_python(each) for each in _as_sections(sections)]
         for check in DICTIONARY_CHECKS:
             try:
                 check(whole, rules)
             except ValueError as fault:
                 self.report.fault(f"{fault}.")
-        if len(self.report.faults) == count:
+        if not self.report.faults:
             for sentence in _sentences(error):
                 self.report.fault(sentence)
 

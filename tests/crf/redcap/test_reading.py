@@ -213,6 +213,9 @@ def test_every_fault_of_a_file_is_named() -> None:
         (file("x,basics,,text,a\x00b,,,,,,,,,,,,,"), "Row 3, x: The cell “Field Label” holds a character"),
         (file("x,basics,,text,a\x1bb,,,,,,,,,,,,,"), "holds a character that can't be seen"),
         (file("x,123,,text,X,,,,,,,,,,,,,"), "The Form Name must begin with a letter"),
+        (HEADS + "\nid,1,,text,ID,,,,,,,,,,,,,\nx,1,,text,X,,,,,,,,,,,,,\n", "The Form Name must begin with a letter"),
+        (file(YES + ',"@ICHOR={""section"": {""name"": ""No Name""}}"'), "sections"),
+        (file(YES + ',"@ICHOR={""show_if"": ' + '{""all"": [' * 60 + "]}" * 60 + '}"'), "nested more than 40 deep"),
         (file(f"{'x' * 61},basics,,text,X,,,,,,,,,,,,,"), "A name begins with a small letter and has at most 60"),
         (file("version,basics,,text,X,,,,,,,,,,,,,"), "'version' is a reserved name"),
         (file("x,basics,,text,X,,,,1,2,,,,,,,,"), "Bounds belong to a number or a date."),
@@ -319,3 +322,11 @@ def test_faults_are_said_in_chinese() -> None:
 def test_html_becomes_text(cell: str, text: str, marked: bool) -> None:
     assert plain(cell) == (text, marked)
     assert plain(as_cell(text)) == (text, False)
+
+
+def test_a_form_with_a_long_name_and_two_sections_comes_back() -> None:
+    form = "f" + "o" * 44
+    rows = ("xx,basics,,yesno,X,,,,,,,,,,,,,", "yy,basics,A head of some length,yesno,Y,,,,,,,,,,,,,")
+    dictionary = csv_to_dictionary(file(*rows).replace("basics", form), name="other", version="1")
+    assert [section.name for section in dictionary.sections] == [form, f"{form}__a_head_of"]
+    assert {row["Form Name"] for row in rows_of(dictionary_to_csv(dictionary))} == {form}
