@@ -34,6 +34,7 @@ R = Role
 EVERYBODY = frozenset(Role)
 CLINICAL = EVERYBODY - {R.SCIENTIST, R.ADMINISTRATOR}  # may open a patient
 READS_CRF = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER, R.PI, R.MONITOR})
+CODEBOOK = READS_CRF | {R.SCIENTIST}
 WRITES_CRF = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER})
 BLINDED = frozenset({R.ASSESSOR, R.ANNOTATOR, R.REVIEWER, R.MONITOR})
 PROGNOSIS = CLINICAL - BLINDED
@@ -85,6 +86,7 @@ PAGES = [
     Row("crf:form", READS_CRF),
     Row("crf:form", WRITES_CRF, FOUND, "post", {"version": "0"}),
     Row("crf:history", READS_CRF),
+    Row("codebook", CODEBOOK, of_center=False),
     Row("imaging:upload", COORDINATOR, REFUSED, "post", FILES),
     Row("imaging:choose", COORDINATOR, REFUSED, "post", {"series": ""}),
     Row("imaging:held", COORDINATOR),
@@ -135,6 +137,7 @@ API = [
     Row("api-schema", EVERYBODY, of_center=False),
     Row("api-dictionary", EVERYBODY, of_center=False),
     Row("api-audit", AUDIT, of_center=False),
+    Row("api-dictionary-redcap", CODEBOOK, of_center=False),
     Row("api-patient-list", CLINICAL, of_center=False),
     Row("api-patient-list", COORDINATOR, BAD, "post", {}, of_center=False),
     Row("api-patient", CLINICAL),

@@ -22,6 +22,7 @@ class Permission(StrEnum):
     VIEW_PATIENTS = "view_patients"
     ENROLL = "enroll"
     VIEW_CRF = "view_crf"
+    VIEW_CODEBOOK = "view_codebook"
     ENTER_CRF = "enter_crf"
     ENTER_OUTCOME = "enter_outcome"
     VIEW_IMAGING = "view_imaging"
@@ -39,7 +40,7 @@ class Permission(StrEnum):
 
 
 P = Permission
-_READ = frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_IMAGING})
+_READ = frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_CODEBOOK, P.VIEW_IMAGING})
 _PROGNOSIS = frozenset({P.VIEW_SCORES, P.VIEW_PREDICTIONS})
 
 # The outcome assessor is blinded: no score, no prediction, no dashboard. The scientist works with pseudonymous
@@ -50,13 +51,13 @@ MATRIX: dict[Role, frozenset[Permission]] = {
     | {P.ENROLL, P.ENTER_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.UPLOAD_MASK, P.EXPORT_DATA},
     Role.ANNOTATOR: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
     Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
-    Role.ASSESSOR: frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_IMAGING, P.ENTER_OUTCOME}),
+    Role.ASSESSOR: _READ | {P.ENTER_OUTCOME},
     Role.DATA_MANAGER: _READ
     | _PROGNOSIS
     | {P.ENTER_CRF, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT, P.EXPORT_DATA},
     Role.PI: _READ | _PROGNOSIS | {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.PROMOTE_MODELS, P.VIEW_AUDIT, P.EXPORT_DATA},
     Role.SCIENTIST: frozenset(
-        {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.RUN_EXPERIMENTS, P.PROMOTE_MODELS, P.EXPORT_DATA}
+        {P.VIEW_CODEBOOK, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.RUN_EXPERIMENTS, P.PROMOTE_MODELS, P.EXPORT_DATA}
     ),
     Role.MONITOR: _READ | {P.VIEW_AUDIT},
     Role.ADMINISTRATOR: frozenset({P.MANAGE_ACCOUNTS}),

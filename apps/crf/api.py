@@ -2,20 +2,23 @@
 
 from typing import Any, cast
 
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.core.api import PROBLEM
 from apps.crf import selectors
 from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
+from apps.crf.redcap import dictionary_to_csv
 from apps.crf.services import REASON_LENGTH, FormConflict, FormErrors, ReasonRefused, save_form
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
@@ -101,6 +104,29 @@ class DictionaryView(APIView):
     def get(self, request: Request) -> Response:
         """Return the data dictionary of the case report form."""
         return Response(load_dictionary().as_data())
+
+
+class _AnyAccept(BaseContentNegotiation):
+    """A file has one form, whatever the caller says it accepts; what is refused comes as JSON like everywhere."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return next(iter(parsers), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class RedcapView(APIView):
+    content_negotiation_class = _AnyAccept
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    def get(self, request: Request) -> HttpResponse:
+        """Return the data dictionary as a REDCap data dictionary (CSV, UTF-8)."""
+        require(request.user, Permission.VIEW_CODEBOOK)
+        dictionary = load_dictionary()
+        response = HttpResponse(dictionary_to_csv(dictionary), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{dictionary.id}-redcap.csv"'
+        return response
 
 
 def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:

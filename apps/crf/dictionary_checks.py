@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from apps.crf.conditions import Compare, Condition, Group, OneOf
 from ml.scores import INPUTS, InputKind
 
 if TYPE_CHECKING:
-    from apps.crf.dictionary import Dictionary, Range, Variable
+    from apps.crf.dictionary import Dictionary, Range, Rule, Section, Variable
 
 # Names of the form's own fields in the browser.
 RESERVED = frozenset({"version", "reason", "reason_choice", "csrfmiddlewaretoken"})
@@ -85,19 +85,54 @@ def _check_score_inputs(variable: Variable) -> None:
 
 def check_dictionary(dictionary: Dictionary) -> None:
     """Check what the variables and rules say about each other."""
-    variables = [variable for section in dictionary.sections for variable in section.variables]
-    _once((variable.name for variable in variables), "the variables")
-    _once((section.name for section in dictionary.sections), "the sections")
-    _once((rule.name for rule in dictionary.rules), "the rules")
-    _once((name for variable in variables for name in variable.score_inputs), "the score inputs")
-    _check_numbering([v.model_feature for v in variables if v.model_feature], "model_feature")
-    _check_numbering([v.list_column for v in variables if v.list_column], "list_column")
-    if sum(bool(variable.poor_outcome) for variable in variables) != 1:
+    for check in DICTIONARY_CHECKS:
+        check(dictionary.sections, dictionary.rules)
+
+
+def _check_names(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
+    _once((variable.name for variable in _all(sections)), "the variables")
+    _once((section.name for section in sections), "the sections")
+    _once((rule.name for rule in rules), "the rules")
+
+
+def _check_inputs(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
+    _once((name for variable in _all(sections) for name in variable.score_inputs), "the score inputs")
+
+
+def _check_features(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
+    _check_numbering([v.model_feature for v in _all(sections) if v.model_feature], "model_feature")
+
+
+def _check_columns(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
+    _check_numbering([v.list_column for v in _all(sections) if v.list_column], "list_column")
+
+
+def _check_outcome(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
+    if sum(bool(variable.poor_outcome) for variable in _all(sections)) != 1:
         raise ValueError("one variable, and only one, says what a poor outcome is (poor_outcome)")
-    _check_branches(variables)
-    known = {variable.name: variable for variable in variables}
-    for rule in dictionary.rules:
-        _check_condition(rule.forbid, known, f"rule {rule.name}")
+
+
+def _check_branches(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
+    above: dict[str, Variable] = {}
+    for variable in _all(sections):
+        check_branch(variable, above)
+        above[variable.name] = variable
+
+
+def _check_rules(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
+    known = {variable.name: variable for variable in _all(sections)}
+    for rule in rules:
+        check_rule(rule, known)
+
+
+# Each raises the first fault of its kind; a reader that tells all faults of a file runs them one by one.
+DICTIONARY_CHECKS: tuple[Callable[[Sequence[Section], Sequence[Rule]], None], ...] = (
+    _check_names, _check_inputs, _check_features, _check_columns, _check_outcome, _check_branches, _check_rules,
+)  # fmt: skip
+
+
+def _all(sections: Sequence[Section]) -> list[Variable]:
+    return [variable for section in sections for variable in section.variables]
 
 
 def _once(names: Iterable[str], what: str) -> None:
@@ -111,20 +146,23 @@ def _check_numbering(numbers: list[int], role: str) -> None:
         raise ValueError(f"{role} must count 1, 2, 3, ... without gap or repetition")
 
 
-def _check_branches(variables: list[Variable]) -> None:
+def check_branch(variable: Variable, above: Mapping[str, Variable]) -> None:
     """A branch looks only at variables above it (so there are no circles) and of the same writers."""
-    above: dict[str, Variable] = {}
-    for variable in variables:
-        if variable.show_if is not None:
-            where = f"show_if of {variable.name}"
-            _check_condition(variable.show_if, above, where)
-            # Otherwise one person's save would clear a value that only another may write.
-            if any(above[name].outcome != variable.outcome for name in variable.show_if.variables()):
-                raise ValueError(f"{where}: outcome and other variables can't depend on each other")
-        above[variable.name] = variable
+    if variable.show_if is None:
+        return
+    where = f"show_if of {variable.name}"
+    _check_condition(variable.show_if, above, where)
+    # Otherwise one person's save would clear a value that only another may write.
+    if any(above[name].outcome != variable.outcome for name in variable.show_if.variables()):
+        raise ValueError(f"{where}: outcome and other variables can't depend on each other")
 
 
-def _check_condition(condition: Condition, known: dict[str, Variable], where: str) -> None:
+def check_rule(rule: Rule, known: Mapping[str, Variable]) -> None:
+    """A rule names variables of the dictionary, and compares what can be compared."""
+    _check_condition(rule.forbid, known, f"rule {rule.name}")
+
+
+def _check_condition(condition: Condition, known: Mapping[str, Variable], where: str) -> None:
     missing = [name for name in condition.variables() if name not in known]
     if missing:
         raise ValueError(f"{where}: unknown here (a branch can only name variables above it): {', '.join(missing)}")
@@ -145,7 +183,7 @@ def _check_one_of(condition: OneOf, variable: Variable, where: str) -> None:
         raise ValueError(f"{where}: {variable.name} takes one of {possible}")
 
 
-def _check_compare(condition: Compare, known: dict[str, Variable], where: str) -> None:
+def _check_compare(condition: Compare, known: Mapping[str, Variable], where: str) -> None:
     kinds = [known[name].type for name in condition.variables()]
     numeric = [
         kind in _NUMBERS or _is_scale(known[name]) for kind, name in zip(kinds, condition.variables(), strict=True)
