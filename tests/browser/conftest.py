@@ -76,7 +76,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
             url = f"http://127.0.0.1:{port}"
-            wait_until(lambda: answers(f"{url}/readyz") or ended(process, log), 900)
+            wait_until(lambda: answers(f"{url}/readyz") or ended(process, log), 1800)
             yield url
         finally:
             # Not an interrupt: a shell that runs in the background has its children ignore that.
