@@ -67,7 +67,7 @@ class TrailView(APIView):
         form = TrailFilter(request.user, request.query_params)
         if not form.is_valid():
             name, sentences = next(iter(form.errors.items()))
-            raise Refusal("audit_filter", f"{name}: {' '.join(sentences)}")
+            raise Refusal("audit_filter", f"{name}: {' '.join(map(str, sentences))}")
         page = page_of(chosen_events(request.user, form.cleaned_data))
         following = None
         if page.has_older:

@@ -15,6 +15,7 @@ from django.db import models
 FIELDS = ("at", "actor_id", "action", "object_type", "object_id", "center_id", "changes", "reason", "rows")
 # What stands before the first event.
 START = "0" * 64
+_AS_IT_IS = frozenset({type(None), bool, int, str})
 
 
 def plain(value: Any) -> Any:
@@ -22,7 +23,9 @@ def plain(value: Any) -> Any:
 
     A whole number has no decimal point, as jsonb may drop or add one; a moment is UTC to the microsecond.
     """
-    if isinstance(value, Mapping):
+    if type(value) in _AS_IT_IS:
+        return value
+    if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
@@ -30,7 +33,7 @@ def plain(value: Any) -> Any:
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, int | float | str):
         return value
     raise TypeError(f"A value of type {type(value).__name__} has no place in the audit trail.")
 

@@ -37,7 +37,7 @@ def record(
         "object_type": target._meta.label_lower,
         "object_id": str(target.pk),
         "center_id": center.pk if center else None,
-        "changes": plain(changes or {}),
+        "changes": plain(dict(changes or {})),
         "reason": reason,
         "rows": digests_of_rows(rows),
     }

@@ -62,8 +62,8 @@ class Verification:
                 yield from check()
 
     def _unprotected(self) -> Iterator[Fault]:
-        models_ = [AuditEvent, AuditLink, *map(apps.get_model, vouched_models)]
-        for table in unprotected(connection, [model._meta.db_table for model in models_]):
+        guarded: list[type[models.Model]] = [AuditEvent, AuditLink, *map(apps.get_model, vouched_models)]
+        for table in unprotected(connection, [model._meta.db_table for model in guarded]):
             yield Fault(f"table {table}", "the database does not refuse changes: its protecting triggers are absent.")
 
     def _check(self, link: dict[str, Any]) -> Iterator[Fault]:
