@@ -1,6 +1,6 @@
 """The form that asks for an export."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -22,5 +22,6 @@ class ExportForm(forms.Form):
     def __init__(self, *arguments: Any, actor: Actor, **options: Any) -> None:
         super().__init__(*arguments, **options)
         centers = centers_with(actor, Permission.EXPORT_DATA).order_by("code")
-        self.fields["centers"].choices = [(center.code, f"{center.code} · {center.name}") for center in centers]
-        self.fields["centers"].initial = [center.code for center in centers]
+        field = cast(forms.MultipleChoiceField, self.fields["centers"])
+        field.choices = [(center.code, f"{center.code} · {center.name}") for center in centers]
+        field.initial = [center.code for center in centers]
