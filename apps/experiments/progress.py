@@ -64,7 +64,9 @@ def _state(experiment: Experiment, jobs: list[Job]) -> Job.State:
         return Job.State.SUCCEEDED
     if states <= {Job.State.QUEUED}:
         return Job.State.QUEUED
-    return Job.State.RUNNING if states & {Job.State.QUEUED, Job.State.RUNNING} else Job.State.FAILED
+    # Rows are read one after the other: a run may have ended since its own was read. Only a failed job says "failed".
+    stands = Job.State.FAILED in states and not states & {Job.State.QUEUED, Job.State.RUNNING}
+    return Job.State.FAILED if stands else Job.State.RUNNING
 
 
 def _stage(experiment: Experiment, jobs: list[Job]) -> str:

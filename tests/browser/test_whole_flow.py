@@ -15,7 +15,8 @@ from ml.simulation import PhantomSpec, simulate_ct
 from ml.volumes import read_geometry, read_series, write_mask
 from tests.browser.forms import VALUES, enter, enter_all
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+# The first of these tests waits for the whole demonstration to be made, which takes a slow machine a while.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(2400)]
 
 # The person of VALUES, on the day of his admission.
 IDENTITY = {"PatientID": "", "PatientSex": "M", "PatientBirthDate": "19550101", "StudyDate": "20260302"}

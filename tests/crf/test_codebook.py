@@ -227,6 +227,7 @@ def test_the_search_finds_what_a_person_means() -> None:
         ("Date of admission admission_date", "admission date"): True,
         ("Date of admission admission_date", "admission_date"): True,
         ("Date of admission admission_date", "DATE  adm"): True,
+        ("Admission: the date", "admission_date"): False,
         ("Date of admission admission_date", "discharge"): False,
         ("Naïve", "naive"): True,
         ("naive", "naïve"): True,

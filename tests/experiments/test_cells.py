@@ -64,7 +64,9 @@ def test_the_last_network_to_end_has_the_run_finished_whatever_the_order(
     finishing = Experiment.objects.get().finishing
     services.finish_cell(prepared.cells.all()[0])
     assert Experiment.objects.get().finishing == finishing, "a cell that ends twice finishes the run once"
+    read_before = Experiment.objects.get()
     assert work(finishing, capture) == "succeeded"
+    assert progress_of(read_before).state == "running", "a run that ends while it is read has not failed"
     done = Experiment.objects.get()
     assert done.is_finished and progress_of(done).state == "succeeded"
     weights = {(file["fold"], file["inner"]) for file in done.card["weights"]}

@@ -3,11 +3,12 @@
  * Without this script the page still shows and prints everything.
  */
 
-/** The words of a search, as they are compared: without case, accents and the signs that a name joins its words by. */
+/** The words of a search, as they are compared. A name with its underscores is one of them. */
 export function wordsOf(text) {
-  return fold(text).split(/\s+/).filter(Boolean);
+  return text.split(/\s+/).filter(Boolean).map(fold);
 }
 
+/** A text without case, accents and the signs that a name joins its words by. */
 export function fold(text) {
   return text
     .normalize("NFKD")
