@@ -11,6 +11,7 @@ from apps.cohorts.exports import services
 from apps.cohorts.exports.selectors import exports_visible_to
 from apps.cohorts.forms import ExportForm
 from apps.cohorts.models import Export
+from apps.core.fragments import job_fragment
 
 MOST_SHOWN = 50
 
@@ -42,10 +43,7 @@ def _job(export: Export) -> dict[str, object]:
 def status(request: HttpRequest, export_id: int) -> HttpResponse:
     """Send the job's fragment; once it has ended the page is loaded anew."""
     export = get_visible(exports_visible_to(request.user), pk=export_id)
-    response = render(request, "partials/job.html", _job(export))
-    if export.job is not None and not export.job.is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return job_fragment(request, _job(export))
 
 
 @require_POST

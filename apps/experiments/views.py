@@ -9,6 +9,7 @@ from apps.accounts.access import get_visible, has_permission_everywhere, person,
 from apps.accounts.policy import Permission
 from apps.cohorts.access import require_everywhere
 from apps.cohorts.selectors import exclusions_of
+from apps.core.fragments import job_fragment
 from apps.experiments import services
 from apps.experiments.curves import curves_of
 from apps.experiments.forms import ExperimentForm
@@ -82,10 +83,7 @@ def create(request: HttpRequest) -> HttpResponse:
 def status(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """Send the job's fragment; once the run has ended the page is loaded anew."""
     experiment = get_visible(experiments_visible_to(request.user), pk=experiment_id)
-    response = render(request, "partials/job.html", job_context(request, experiment))
-    if not progress_of(experiment).is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return job_fragment(request, job_context(request, experiment))
 
 
 @require_GET

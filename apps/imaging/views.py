@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import Actor, get_visible, has_permission, person
 from apps.accounts.policy import Permission
+from apps.core.fragments import job_fragment
 from apps.core.uploads import uploaded_files
 from apps.imaging import choice, services
 from apps.imaging.archive import unpack
@@ -115,10 +116,7 @@ def slice_png(request: HttpRequest, study_id: str, series_id: int, index: int) -
 def status(request: HttpRequest, study_id: str, series_id: int) -> HttpResponse:
     """Send the job's fragment; once the job has ended the page is loaded anew, with what it brought."""
     series = access_series(request.user, study_id, series_id)
-    response = render(request, "partials/job.html", job_context(series, request.user))
-    if series.job is not None and not series.job.is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return job_fragment(request, job_context(series, request.user))
 
 
 @require_POST

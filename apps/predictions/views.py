@@ -1,12 +1,13 @@
 """The state of a prediction."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import get_visible, person
 from apps.accounts.policy import Permission
+from apps.core.fragments import job_fragment
 from apps.patients.selectors import access_patient
 from apps.predictions import services
 from apps.predictions.models import Prediction
@@ -25,10 +26,7 @@ def access_prediction(request: HttpRequest, study_id: str, prediction_id: int) -
 def status(request: HttpRequest, study_id: str, prediction_id: int) -> HttpResponse:
     """Send the job's fragment; once it has ended the page is loaded anew."""
     prediction = access_prediction(request, study_id, prediction_id)
-    response = render(request, "partials/job.html", job_context(prediction.patient, prediction))
-    if prediction.job is not None and not prediction.job.is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return job_fragment(request, job_context(prediction.patient, prediction))
 
 
 @require_POST

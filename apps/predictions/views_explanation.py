@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from apps.accounts.access import person
 from apps.accounts.policy import Permission
 from apps.annotation.selectors import newest_mask
+from apps.core.fragments import job_fragment
 from apps.imaging import geometry
 from apps.imaging.page import slice_info
 from apps.imaging.selectors import current_series
@@ -103,10 +104,7 @@ def _slices(patient: Patient, explanation: Explanation) -> dict[str, Any]:
 def status(request: HttpRequest, study_id: str) -> HttpResponse:
     """Send the job's fragment; once it has ended the page is loaded anew."""
     patient, explanation = _access(request, study_id)
-    response = render(request, "partials/job.html", _job(patient, explanation))
-    if explanation.job is not None and not explanation.job.is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return job_fragment(request, _job(patient, explanation))
 
 
 @require_GET

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { shortcutFor } from "../islands/page/core/shortcuts";
 import { nextChoice, parseChoice, resolveTheme } from "../islands/page/core/theme";
 import { isWholePage, lifetime, parseToast } from "../islands/page/core/toast";
+import { isChanged } from "../islands/page/core/unsent";
 import { decimals, fill, megabytes } from "../islands/text";
 
 describe("the theme", () => {
@@ -87,5 +88,30 @@ describe("templates", () => {
       return /<script(?![^>]*(src=|type="application\/json"))|<style|\sstyle="|\son[a-z]+="|hx-on/i.test(text);
     });
     expect(offending).toEqual([]);
+  });
+});
+
+describe("unsent work", () => {
+  const option = (selected: boolean, defaultSelected: boolean) => ({ selected, defaultSelected });
+
+  it("is what was typed, ticked or chosen since the page was loaded", () => {
+    expect(isChanged({ type: "text", value: "71", defaultValue: "" })).toBe(true);
+    expect(isChanged({ type: "file", value: "C:\\fakepath\\mask.nii.gz", defaultValue: "" })).toBe(true);
+    expect(isChanged({ type: "radio", value: "1", checked: true, defaultChecked: false })).toBe(true);
+    expect(isChanged({ type: "select-one", value: "b", options: [option(false, true), option(true, false)] })).toBe(
+      true,
+    );
+    expect(isChanged({ type: "select-one", value: "b", options: [option(false, false), option(true, false)] })).toBe(
+      true,
+    );
+  });
+
+  it("is not what the page came with", () => {
+    expect(isChanged({ type: "text", value: "71", defaultValue: "71" })).toBe(false);
+    expect(isChanged({ type: "hidden", value: "new", defaultValue: "old" })).toBe(false);
+    expect(isChanged({ type: "checkbox", value: "on", checked: true, defaultChecked: true })).toBe(false);
+    expect(isChanged({ type: "select-one", value: "a", options: [option(true, false), option(false, false)] })).toBe(
+      false,
+    );
   });
 });

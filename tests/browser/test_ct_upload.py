@@ -14,6 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
+from apps.core.models import Job
 from apps.patients.services import enroll_patient
 from ml.simulation import PhantomSpec, SpacingPattern, simulate_ct
 from tests.browser.test_whole_flow import zip_of
@@ -193,3 +194,21 @@ def test_leaving_while_files_are_on_their_way_asks(patient: Page, phantom: list[
     patient.evaluate("setTimeout(() => location.reload(), 0)")
     expect_counts(form, stored=len(phantom))
     assert asked == ["beforeunload"]
+
+
+def test_a_job_that_ends_takes_no_chosen_file_away(patient: Page, phantom: list[Path]) -> None:
+    send(patient, phantom).get_by_role("button", name="Show the CT").click()
+    expect(patient.locator("#ct .job")).to_contain_text("Waiting for a worker")
+    form = choose(patient, phantom[:1])
+    Job.objects.update(state=Job.State.FAILED, failure="The disk is full.")
+    expect(patient.locator("#ct .job")).to_contain_text("The disk is full.")
+    expect(form.locator("[data-part=chosen]")).to_contain_text("1 file")
+    patient.get_by_role("link", name="Load this page anew").click()
+    expect(patient.get_by_role("link", name="Load this page anew")).to_have_count(0)
+
+    Job.objects.update(state=Job.State.QUEUED)
+    patient.reload()
+    expect(patient.locator("#ct .job")).to_contain_text("Waiting for a worker")
+    with patient.expect_navigation():  # nobody is at work here, so the page shows what the job brought
+        Job.objects.update(state=Job.State.FAILED)
+    expect(patient.locator("#ct .job")).to_contain_text("The disk is full.")

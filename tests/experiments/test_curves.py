@@ -69,5 +69,6 @@ def test_the_page_draws_them_while_the_run_goes_on(run: Experiment, users: dict[
     assert f'hx-get="{address}"' in fragment
     assert "<polyline" in client.get(f"/experiments/{run.pk}/").content.decode()
     Job.objects.update(state=Job.State.SUCCEEDED)
+    Experiment.objects.update(finished_at=timezone.now())
     assert "hx-get" not in client.get(address).content.decode()
     assert client_as(users[Role.COORDINATOR]).get(address).status_code == 404

@@ -59,12 +59,12 @@ def test_what_a_run_shows_while_it_waits_works_and_has_failed(
     fragment = answer.content.decode()
     assert "imaging model, fold 2, epoch 2 · 1 of 2 networks trained" in fragment and ACTIVE in fragment
     assert "74 %" in fragment, "2 % for preparing, 96 % for one network and a half of two"
-    assert "<html" not in fragment and "HX-Refresh" not in answer
+    assert "<html" not in fragment and "HX-Trigger" not in answer
     assert "74 %" in client.get("/experiments/").content.decode()
 
     job.update(state="failed", failure="The disk is full.")
     answer = client.get(f"{address}status/")
-    assert answer["HX-Refresh"] == "true" and ACTIVE not in answer.content.decode()
+    assert answer["HX-Trigger"] == "job-ended" and ACTIVE not in answer.content.decode()
     assert "The disk is full." in client.get(address).content.decode()
     assert "Try again" in client.get(address).content.decode()
     assert "Try again" not in reader.get(address).content.decode()

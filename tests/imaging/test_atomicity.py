@@ -218,7 +218,7 @@ def test_no_head_is_said_and_can_be_retried(
     assert finding["level"] == "fail"
     assert current_series(patient) == other
     fragment = browser.get(status)
-    assert fragment["HX-Refresh"] == "true"
+    assert fragment["HX-Trigger"] == "job-ended"
     assert finding["sentence"] in fragment.content.decode()
     assert retry in fragment.content.decode()
     assert retry not in client_as(users[Role.MONITOR]).get(status).content.decode()

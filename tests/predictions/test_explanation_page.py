@@ -84,9 +84,9 @@ def test_from_the_patient_to_the_explanation(newcomer: Patient, reader: Client, 
         assert reader.post(address(newcomer))["Location"] == address(newcomer)
     waiting = text_of(reader, newcomer)
     assert 'data-state="queued"' in waiting and f'hx-get="{address(newcomer, "status/")}"' in waiting
-    assert "HX-Refresh" not in reader.get(address(newcomer, "status/"))
+    assert "HX-Trigger" not in reader.get(address(newcomer, "status/"))
     factory.run_waiting(capture)
-    assert reader.get(address(newcomer, "status/"))["HX-Refresh"] == "true"
+    assert reader.get(address(newcomer, "status/"))["HX-Trigger"] == "job-ended"
 
     row, prediction = Explanation.objects.get(), Prediction.objects.get()
     assert prediction.probability is not None and prediction.gate_mean is not None

@@ -286,7 +286,7 @@ def test_what_the_page_and_the_api_show(
     assert found["prediction"]["probability"] == prediction.probability
     assert found["prediction"]["tensor_sha256"] == prediction.tensor_sha256
     status = f"/patients/{newcomer.study_id}/prediction/{prediction.pk}/status/"
-    assert client_as(users[Role.COORDINATOR]).get(status)["HX-Refresh"] == "true"
+    assert client_as(users[Role.COORDINATOR]).get(status)["HX-Trigger"] == "job-ended"
 
 
 @pytest.mark.parametrize("role", [Role.ASSESSOR, Role.ANNOTATOR, Role.REVIEWER, Role.MONITOR])

@@ -15,6 +15,7 @@ from apps.accounts.access import get_visible, person
 from apps.accounts.policy import Permission
 from apps.core import jobs
 from apps.core.errors import Refusal
+from apps.core.fragments import job_fragment
 from apps.core.seal import seal_text, unseal_text
 from apps.imaging.exchange import services
 from apps.imaging.exchange.client import search_studies
@@ -111,10 +112,7 @@ def send(request: HttpRequest, study_id: str) -> HttpResponse:
 def transfer_status(request: HttpRequest, study_id: str, transfer_id: int) -> HttpResponse:
     """Send the fragment of a transfer's job."""
     transfer = _transfer(request, study_id, transfer_id)
-    response = render(request, "partials/job.html", {"job": transfer.job})
-    if transfer.job is not None and not transfer.job.is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return job_fragment(request, {"job": transfer.job})
 
 
 @require_POST

@@ -1,6 +1,7 @@
 import { startConfirm } from "./view/confirm";
 import { startHtmx } from "./view/htmx";
 import { startButtons, startMenus } from "./view/menus";
+import { startRefresh } from "./view/refresh";
 import { startScrollBoxes } from "./view/scroll";
 import { startShortcuts } from "./view/shortcuts";
 import { startTheme } from "./view/theme";
@@ -13,4 +14,5 @@ startConfirm();
 startShortcuts();
 startToasts();
 startScrollBoxes();
+startRefresh();
 startHtmx();

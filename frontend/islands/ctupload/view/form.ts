@@ -62,7 +62,6 @@ export class CtUploadForm {
     if (this.sending) return;
     const send = part<HTMLButtonElement>(this.form, "send");
     send.disabled = true;
-    stopRefreshing();
     await this.queue.replace(usable(files));
     const { total, totalBytes } = tally(this.queue.files);
     const sentence = ["nothing", "one"][total] ?? "chosen";
@@ -71,6 +70,7 @@ export class CtUploadForm {
     send.disabled = total === 0;
     part(this.form, "summary").hidden = true;
     part(this.form, "list").hidden = total === 0;
+    this.form.toggleAttribute("data-unsent", total > 0);
     this.say("refusal", "");
   }
 
@@ -163,14 +163,6 @@ export class CtUploadForm {
     this.told = performance.now();
     part(this.form, "told").textContent = sentence;
   }
-}
-
-/**
- * A job that ends loads the page anew, which would take the chosen files away. A copy of its fragment is not known to
- * htmx and no longer asks.
- */
-function stopRefreshing(): void {
-  for (const job of document.querySelectorAll(".job[hx-get]")) job.replaceWith(job.cloneNode(true));
 }
 
 function askBeforeLeaving(event: BeforeUnloadEvent): void {

@@ -39,6 +39,7 @@ export class UploadForm {
     const values = { n: this.files.length, size: megabytes(totalBytes(this.files)) };
     part(this.form, "chosen").textContent = fill(this.form.dataset[sentence] ?? "", values);
     part<HTMLButtonElement>(this.form, "send").disabled = this.files.length === 0;
+    this.form.toggleAttribute("data-unsent", this.files.length > 0);
     this.refuse("");
   }
 
