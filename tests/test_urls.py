@@ -86,6 +86,9 @@ PAGES = [
     Row("crf:form", READS_CRF),
     Row("crf:form", WRITES_CRF, FOUND, "post", {"version": "0"}),
     Row("crf:history", READS_CRF),
+    Row("crf:further", READS_CRF),
+    Row("crf:further", frozenset({R.COORDINATOR, R.ASSESSOR}), FOUND, "post", {"version": "0"}),  # an outcome
+    Row("crf:further-history", READS_CRF, HIDDEN),  # the age is none of its questions
     Row("codebook", CODEBOOK, of_center=False),
     Row("imaging:upload", COORDINATOR, REFUSED, "post", FILES),
     Row("imaging:choose", COORDINATOR, REFUSED, "post", {"series": ""}),
@@ -143,6 +146,9 @@ API = [
     Row("api-patient", CLINICAL),
     Row("api-crf", READS_CRF),
     Row("api-crf", WRITES_CRF, DONE, "patch", {"version": 0, "values": {}}),
+    Row("api-forms", READS_CRF),
+    Row("api-further-form", READS_CRF),
+    Row("api-further-form", frozenset({R.COORDINATOR, R.ASSESSOR}), DONE, "patch", {"version": 0, "values": {}}),
     Row("api-series-list", CLINICAL),
     Row("api-series-list", COORDINATOR, REFUSED, "post", FILES),
     Row("api-series", CLINICAL),
@@ -274,6 +280,9 @@ def furnish(center: Center, owner: User) -> Place:
         "route": "ichor",
         "export_id": 1,
         "variable": "age",
+        "form": "follow_up",
+        "visit": "month_3",
+        "instance": 1,
     }
     return Place(center, parts)
 
@@ -364,7 +373,7 @@ def test_a_foreign_series_under_an_own_patient_is_not_found(
 def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, client_as: Any, api_as: Any) -> None:
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
               "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
-              "variable": "none"}  # fmt: skip
+              "variable": "none", "form": "none", "visit": "none", "instance": 10**30}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

@@ -53,7 +53,7 @@ def build_rows(centers: Iterable[str] | None = None) -> list[Row]:
     """
     found = Patient.objects.select_related("center").order_by("study_id")
     patients = list(found if centers is None else found.filter(center__code__in=list(centers)))
-    forms = {form.patient_id: form for form in CrfForm.objects.filter(patient__in=patients)}
+    forms = {form.patient_id: form for form in CrfForm.objects.filter(main_of__in=patients)}
     series = _current_series(patients)
     masks = current_masks(patients)
     return [_row(patient, forms.get(patient.pk), series.get(patient.pk), masks.get(patient.pk)) for patient in patients]
@@ -87,7 +87,7 @@ def _row(patient: Patient, form: CrfForm | None, series: Series | None, mask: Ma
         "tensor_sha256": "" if ready is None else ready.tensor_sha256,
         "preprocessing_version": "" if ready is None else ready.preprocessing_version,
         **{f"score_{key}": value for key, value in scores.items()},
-        **{f"crf_{name}": _exported(variable, values.get(name), patient) for name, variable in _variables()},
+        **{f"crf_{name}": exported_value(variable, values.get(name), patient) for name, variable in _variables()},
     }
 
 
@@ -101,7 +101,7 @@ def _variables() -> Iterable[tuple[str, Variable]]:
     return load_dictionary().variables.items()
 
 
-def _exported(variable: Variable, value: Any, patient: Patient) -> Any:
+def exported_value(variable: Variable, value: Any, patient: Patient) -> Any:
     """Return a value as it may leave the forms: a date is moved by the patient's own offset, as his images' are."""
     if variable.type is not VariableType.DATE or value is None:
         return value

@@ -18,7 +18,9 @@ from apps.core.api import PROBLEM
 from apps.crf import selectors
 from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
+from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.redcap import dictionary_to_csv
+from apps.crf.schedule import schedule_of
 from apps.crf.services import REASON_LENGTH, FormConflict, FormErrors, ReasonRefused, save_form
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
@@ -30,6 +32,15 @@ class CompletenessSerializer(serializers.Serializer[Any]):
     missing = serializers.ListField(child=serializers.CharField())
 
 
+class PlannedSerializer(serializers.Serializer[Any]):
+    form = serializers.CharField(source="place.form")
+    visit = serializers.CharField(source="place.visit")
+    instance = serializers.IntegerField(source="place.instance")
+    due = serializers.DateField(allow_null=True, help_text="Months after the admission; none for the hospital stay.")
+    version = serializers.IntegerField(help_text="Counts the saves; 0 for a form that nobody has saved yet.")
+    completeness = CompletenessSerializer()
+
+
 class WarningSerializer(serializers.Serializer[Any]):
     variables = serializers.ListField(child=serializers.CharField())
     sentence = serializers.CharField()
@@ -37,6 +48,9 @@ class WarningSerializer(serializers.Serializer[Any]):
 
 class CrfSerializer(serializers.Serializer[Any]):
     study_id = serializers.CharField()
+    form = serializers.CharField(help_text="Name of the form in the data dictionary; main for the main one.")
+    visit = serializers.CharField(help_text="Name of the visit in the data dictionary.")
+    instance = serializers.IntegerField(help_text="Which one of a form that repeats; else 1.")
     dictionary = serializers.CharField(help_text="Version of the data dictionary, such as ich-1.")
     version = serializers.IntegerField(help_text="Counts the saves; 0 for a form that nobody has saved yet.")
     values = serializers.DictField(child=serializers.JSONField(), help_text="Values by variable; blanks are left out.")
@@ -78,31 +92,61 @@ PROBLEMS = {
 class CrfView(APIView):
     @extend_schema(responses=CrfSerializer)
     def get(self, request: Request, study_id: str) -> Response:
-        """Return one patient's case report form."""
-        patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
-        return Response(_document(patient, selectors.form_of(patient)))
+        """Return one patient's main case report form."""
+        return _read(request, study_id, MAIN_PLACE)
 
     @extend_schema(request=CrfPatchSerializer, responses={200: CrfSerializer, **PROBLEMS})
     def patch(self, request: Request, study_id: str) -> Response | JsonResponse:
-        """Change values of one patient's case report form: all that are sent, or none."""
+        """Change values of one patient's main case report form: all that are sent, or none."""
+        return _change(request, study_id, MAIN_PLACE)
+
+
+class FurtherFormView(APIView):
+    @extend_schema(responses=CrfSerializer)
+    def get(self, request: Request, study_id: str, form: str, visit: str, instance: int) -> Response:
+        """Return one form of a patient beside the main one."""
+        return _read(request, study_id, Place(form, visit, instance))
+
+    @extend_schema(request=CrfPatchSerializer, responses={200: CrfSerializer, **PROBLEMS})
+    def patch(self, request: Request, study_id: str, form: str, visit: str, instance: int) -> Response | JsonResponse:
+        """Change values of one form beside the main one: all that are sent, or none."""
+        return _change(request, study_id, Place(form, visit, instance))
+
+
+class ScheduleView(APIView):
+    @extend_schema(responses=PlannedSerializer(many=True))
+    def get(self, request: Request, study_id: str) -> Response:
+        """Return the forms of one patient beside the main one: all that are planned, and those that were repeated."""
         patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
-        body = CrfPatchSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        data = body.validated_data
-        try:
-            result = save_form(
-                actor=cast(User, request.user), patient=patient, read_version=data["version"], values=data["values"],
-                reason=data["reason"],
-            )  # fmt: skip
-        except (FormErrors, FormConflict, ReasonRefused) as error:
-            return _problem(error)
-        return Response(_document(patient, result.form))
+        rows = schedule_of(patient, selectors.form_of(patient))
+        return Response(PlannedSerializer([planned for row in rows for planned in row.planned], many=True).data)
+
+
+def _read(request: Request, study_id: str, place: Place) -> Response:
+    patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
+    selectors.questions_of(place)
+    return Response(_document(patient, selectors.form_of(patient, place)))
+
+
+def _change(request: Request, study_id: str, place: Place) -> Response | JsonResponse:
+    patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
+    body = CrfPatchSerializer(data=request.data)
+    body.is_valid(raise_exception=True)
+    data = body.validated_data
+    try:
+        result = save_form(
+            actor=cast(User, request.user), patient=patient, read_version=data["version"], values=data["values"],
+            reason=data["reason"], place=place,
+        )  # fmt: skip
+    except (FormErrors, FormConflict, ReasonRefused) as error:
+        return _problem(error)
+    return Response(_document(patient, result.form))
 
 
 class DictionaryView(APIView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
-        """Return the data dictionary of the case report form."""
+        """Return the data dictionary of the case report forms."""
         return Response(load_dictionary().as_data())
 
 
@@ -130,16 +174,19 @@ class RedcapView(APIView):
 
 
 def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
-    complete = selectors.completeness(form.values)
+    complete = selectors.completeness(form)
     return dict(
         CrfSerializer(
             {
                 "study_id": patient.study_id,
+                "form": form.name,
+                "visit": form.visit,
+                "instance": form.instance,
                 "dictionary": form.dictionary_version,
                 "version": form.version,
                 "values": form.values,
                 "completeness": complete,
-                "warnings": selectors.warnings_of(form.values),
+                "warnings": selectors.warnings_of(form),
                 "updated_at": form.updated_at if form.pk else None,
             }
         ).data

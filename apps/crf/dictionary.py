@@ -28,6 +28,7 @@ from pydantic.dataclasses import dataclass
 
 from apps.crf.conditions import Condition, Value, parse_condition
 from apps.crf.dictionary_checks import check_dictionary, check_variable
+from apps.crf.places import MAIN
 
 FOLDER = Path(__file__).parent / "dictionaries"
 CURRENT = "ich-1"
@@ -178,13 +179,51 @@ class Rule:
         return self.forbid.variables()
 
 
+class Questions:
+    """What one form asks, and its checks."""
+
+    sections: tuple[Section, ...]
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def variables(self) -> dict[str, Variable]:
+        """All variables of the form by name, in its order."""
+        return {variable.name: variable for section in self.sections for variable in section.variables}
+
+
 @dataclass(frozen=True, config=_CONFIG)
-class Dictionary:
+class Visit:
+    name: Name
+    label: Text
+    # After admission; none for the hospital stay itself.
+    months: Annotated[int, Field(ge=1, le=120)] | None = None
+    # What on the main form makes the visit pointless, such as a death in hospital.
+    unless: ConditionField | None = None
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class FurtherForm(Questions):
+    """A form beside the main one: at some visits, and as often as needed where it repeats."""
+
+    name: Name
+    label: Text
+    visits: Annotated[tuple[Name, ...], Field(min_length=1)]
+    sections: Annotated[tuple[Section, ...], Field(min_length=1)]
+    rules: tuple[Rule, ...] = ()
+    repeats: bool = False
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Dictionary(Questions):
+    """The main form, from admission to discharge; and the visits and forms beside it."""
+
     name: Name
     version: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]
     title: Text
     sections: Annotated[tuple[Section, ...], Field(min_length=1)]
     rules: tuple[Rule, ...] = ()
+    visits: tuple[Visit, ...] = ()
+    forms: tuple[FurtherForm, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -196,10 +235,26 @@ class Dictionary:
         """Name and version, as stored with each value: what the file is called."""
         return f"{self.name}-{self.version}"
 
+    def questions(self, form: str) -> Questions:
+        """Return what a form asks; KeyError for one that is none of this dictionary's."""
+        return self if form == MAIN else self.further[form]
+
     @cached_property
-    def variables(self) -> dict[str, Variable]:
-        """All variables by name, in the order of the form."""
-        return {variable.name: variable for section in self.sections for variable in section.variables}
+    def further(self) -> dict[str, FurtherForm]:
+        return {form.name: form for form in self.forms}
+
+    @cached_property
+    def all_variables(self) -> dict[str, Variable]:
+        """The variables of all forms by name."""
+        return self.variables | {name: found for form in self.forms for name, found in form.variables.items()}
+
+    @cached_property
+    def all_sections(self) -> tuple[Section, ...]:
+        return (*self.sections, *(section for form in self.forms for section in form.sections))
+
+    @cached_property
+    def all_rules(self) -> tuple[Rule, ...]:
+        return (*self.rules, *(rule for form in self.forms for rule in form.rules))
 
     @cached_property
     def features(self) -> tuple[Variable, ...]:

@@ -12,7 +12,7 @@ from apps.crf.conditions import Compare, Condition, Group, OneOf
 from ml.scores import INPUTS, InputKind
 
 if TYPE_CHECKING:
-    from apps.crf.dictionary import Dictionary, Range, Rule, Section, Variable
+    from apps.crf.dictionary import Dictionary, FurtherForm, Range, Rule, Section, Variable, Visit
 
 # Names of the form's own fields in the browser.
 RESERVED = frozenset({"version", "reason", "reason_choice", "csrfmiddlewaretoken"})
@@ -87,6 +87,7 @@ def check_dictionary(dictionary: Dictionary) -> None:
     """Check what the variables and rules say about each other."""
     for check in DICTIONARY_CHECKS:
         check(dictionary.sections, dictionary.rules)
+    check_forms(dictionary.sections, dictionary.forms, dictionary.visits)
 
 
 def _check_names(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
@@ -129,6 +130,32 @@ def _check_rules(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
 DICTIONARY_CHECKS: tuple[Callable[[Sequence[Section], Sequence[Rule]], None], ...] = (
     _check_names, _check_inputs, _check_features, _check_columns, _check_outcome, _check_branches, _check_rules,
 )  # fmt: skip
+
+
+def check_forms(main: Sequence[Section], forms: Sequence[FurtherForm], visits: Sequence[Visit]) -> None:
+    """Check the forms beside the main one: names are of one dictionary, branches and rules stay within a form."""
+    _once((visit.name for visit in visits), "the visits")
+    # The names of the main form, and of the files that an export has beside those of the forms.
+    _once(("main", "data", "codebook", *(form.name for form in forms)), "the forms")
+    known = {variable.name: variable for variable in _all(main)}
+    for visit in visits:
+        if visit.unless is not None:
+            _check_condition(visit.unless, known, f"unless of {visit.name}")
+    everything = [*main, *(section for form in forms for section in form.sections)]
+    _once((section.name for section in everything), "the sections")
+    _once((variable.name for variable in _all(everything)), "the variables")
+    for form in forms:
+        unknown = sorted(set(form.visits) - {visit.name for visit in visits})
+        if unknown:
+            raise ValueError(f"{form.name}: unknown visits: {', '.join(unknown)}")
+        _once(form.visits, f"the visits of {form.name}")
+        if form.repeats and len(form.visits) > 1:
+            raise ValueError(f"{form.name}: a form that repeats belongs to one visit")
+        for check in (_check_names, _check_branches, _check_rules):
+            check(form.sections, form.rules)
+        for variable in _all(form.sections):
+            if variable.poor_outcome or variable.model_feature or variable.score_inputs or variable.list_column:
+                raise ValueError(f"{variable.name}: only the main form feeds scores, models and the patient list")
 
 
 def _all(sections: Sequence[Section]) -> list[Variable]:

@@ -12,7 +12,7 @@ _SEXES = {"male": "M", "female": "F"}
 def facts_from_form(patient: Patient) -> Facts:
     """Return age, sex and day of admission as the form holds them now."""
     # Read anew: the patient at hand may carry the form as it was before a save.
-    values = CrfForm.objects.filter(patient=patient).values_list("values", flat=True).first() or {}
+    values = CrfForm.objects.filter(main_of=patient).values_list("values", flat=True).first() or {}
     age, day = values.get("age"), values.get("admission_date")
     return Facts(
         age=None if age is None else float(age),

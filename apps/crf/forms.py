@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.audit.words import REASONS
 from apps.crf import rules
 from apps.crf.conditions import Value
-from apps.crf.dictionary import Dictionary, Section, Variable, VariableType
+from apps.crf.dictionary import Questions, Section, Variable, VariableType
 from apps.crf.models import CrfForm
 from apps.crf.rules import Completeness, Finding
 from apps.crf.selectors import last_changes
@@ -139,12 +139,12 @@ class Entry:
 
 
 def build_sections(
-    dictionary: Dictionary, form: CrfForm, writable: frozenset[str], entry: Entry | None = None
+    questions: Questions, form: CrfForm, writable: frozenset[str], entry: Entry | None = None
 ) -> list[FormSection]:
     """Return the sections of the page: the stored values, under what was typed into the fields that may be written."""
     entry = entry or Entry()
     raw = {name: text for name, text in entry.raw.items() if name in writable}
-    applies = rules.applicable(dictionary, {**form.values, **_readable(dictionary, raw)})
+    applies = rules.applicable(questions, {**form.values, **_readable(questions, raw)})
     changes = last_changes(form)
 
     def build(variable: Variable) -> FormField:
@@ -160,9 +160,9 @@ def build_sections(
         FormSection(
             section,
             tuple(build(variable) for variable in section.variables),
-            rules.completeness(dictionary, form.values).within(section),
+            rules.completeness(questions, form.values).within(section),
         )
-        for section in dictionary.sections
+        for section in questions.sections
     ]
 
 
@@ -170,12 +170,12 @@ def _about(warnings: tuple[Finding, ...], name: str) -> tuple[str, ...]:
     return tuple(finding.sentence for finding in warnings if name in finding.variables)
 
 
-def _readable(dictionary: Dictionary, raw: Mapping[str, str]) -> dict[str, Value]:
+def _readable(questions: Questions, raw: Mapping[str, str]) -> dict[str, Value]:
     """Return the typed values of what can be read, for the branches of a form with mistakes in it."""
     values: dict[str, Value] = {}
     for name, text in raw.items():
         try:
-            values[name] = parse_value(dictionary.variables[name], text)
+            values[name] = parse_value(questions.variables[name], text)
         except RefusedValueError:
             continue
     return values

@@ -4,16 +4,25 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F, Q
 from django.utils import timezone
+
+from apps.crf.places import MAIN, STAY, Place
 
 
 class CrfForm(models.Model):
-    """The current values of one patient's form: what replaying his CrfValue events gives, kept for fast reading.
+    """The current values of one form of a patient: what replaying its CrfValue events gives, kept for fast reading.
 
+    Which form of the data dictionary it is, at which visit, and the how many-th of a form that repeats.
     `version` counts the saves; who saves names the version that he read, so that nobody overwrites another's entry.
     """
 
-    patient = models.OneToOneField("patients.Patient", on_delete=models.PROTECT, related_name="form")
+    patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="forms")
+    name = models.CharField(max_length=60, default=MAIN)
+    visit = models.CharField(max_length=60, default=STAY)
+    instance = models.PositiveSmallIntegerField(default=1)
+    # The patient again where this is the main form, which lists and analyses join to him.
+    main_of = models.OneToOneField("patients.Patient", on_delete=models.PROTECT, null=True, related_name="form")
     dictionary_version = models.CharField(max_length=20)
     values = models.JSONField(default=dict)
     version = models.PositiveIntegerField(default=0)
@@ -23,9 +32,21 @@ class CrfForm(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["is_complete"])]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["patient", "name", "visit", "instance"], name="crf_form_once_a_place"),
+            models.CheckConstraint(
+                condition=Q(name=MAIN, main_of__isnull=False, main_of=F("patient"))
+                | (~Q(name=MAIN) & Q(main_of__isnull=True)),
+                name="crf_form_main_of_its_patient",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"form of {self.patient_id}, version {self.version}"
+        return f"form {self.name} of {self.patient_id}, version {self.version}"
+
+    @property
+    def place(self) -> Place:
+        return Place(self.name, self.visit, self.instance)
 
 
 class CrfValue(models.Model):

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import Promise, lazystr
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import Actor
@@ -14,6 +15,7 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.crf import selectors
 from apps.crf.dictionary import Variable, load_dictionary
+from apps.crf.schedule import schedule_of
 from apps.crf.services import writable_variables
 from apps.patients.models import Patient
 from apps.patients.page import Column, Filter, Section, register
@@ -25,6 +27,11 @@ INCOMPLETE = "incomplete"
 def register_parts() -> None:
     """Register the section, the columns that the dictionary asks for, and the filter."""
     register(Section("crf", 10, _("Case report form"), Permission.VIEW_CRF, "crf/section.html", _section, _summary))
+    register(
+        Section(
+            "forms", 12, _("Visits and further forms"), Permission.VIEW_CRF, "crf/schedule.html", _schedule, _filled
+        )
+    )
     for variable in load_dictionary().list_columns:
         register(_column(variable))
     register(
@@ -41,8 +48,8 @@ def _section(request: HttpRequest, patient: Patient) -> dict[str, Any]:
         "patient": patient,
         "form": form,
         "shown_sections": selectors.values_for_display(form),
-        "completeness": selectors.completeness(form.values),
-        "warnings": selectors.warnings_of(form.values),
+        "completeness": selectors.completeness(form),
+        "warnings": selectors.warnings_of(form),
         "can_enter": _may_enter(request.user, patient),
     }
 
@@ -52,6 +59,21 @@ def _summary(context: dict[str, Any]) -> str:
     if done.is_complete:
         return gettext("complete")
     return gettext("%(n)d of %(m)d values") % {"n": done.entered, "m": done.required}
+
+
+def _schedule(request: HttpRequest, patient: Patient) -> dict[str, Any]:
+    rows = schedule_of(patient, selectors.form_of(patient))
+    enters = {
+        row.form.name: isinstance(request.user, User) and bool(writable_variables(request.user, patient, row.form))
+        for row in rows
+    }
+    return {"rows": [(row, enters[row.form.name]) for row in rows], "today": timezone.now().date()}
+
+
+def _filled(context: dict[str, Any]) -> str:
+    planned = [each for row, _enters in context["rows"] for each in row.planned]
+    entered = sum(each.version > 0 for each in planned)
+    return ngettext("%(n)d form entered", "%(n)d forms entered", entered) % {"n": entered}
 
 
 def _may_enter(actor: Actor, patient: Patient) -> bool:
@@ -68,7 +90,7 @@ def _column(variable: Variable) -> Column:
 
 
 def _completeness(patients: list[Patient]) -> dict[int, Any]:
-    return {key: selectors.completeness(form.values) for key, form in selectors.forms_of(patients).items()}
+    return {key: selectors.completeness(form) for key, form in selectors.forms_of(patients).items()}
 
 
 def _choices() -> list[tuple[str, str | Promise]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from apps.crf.conditions import Value, Values
-from apps.crf.dictionary import Dictionary, Level, Section, Variable
+from apps.crf.dictionary import Level, Questions, Section, Variable
 from apps.crf.values import describe, display, is_unusual
 
 
@@ -52,13 +52,13 @@ class Completeness:
         )
 
 
-def applicable(dictionary: Dictionary, values: Values) -> frozenset[str]:
+def applicable(questions: Questions, values: Values) -> frozenset[str]:
     """Return the names of the variables that apply.
 
     A variable that does not apply counts as blank for the branches that hang on it.
     """
     shown: dict[str, Value] = {}
-    for variable in dictionary.variables.values():
+    for variable in questions.variables.values():
         if variable.show_if is None or variable.show_if.holds(shown):
             shown[variable.name] = values.get(variable.name)
     return frozenset(shown)
@@ -68,23 +68,23 @@ def without_blanks(values: Values) -> dict[str, Value]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def broken_rules(dictionary: Dictionary, values: Values, level: Level) -> list[Finding]:
+def broken_rules(questions: Questions, values: Values, level: Level) -> list[Finding]:
     """Return the rules of one level that the values break."""
     return [
         Finding(rule.name, rule.level, rule.variables, str(rule.sentence))
-        for rule in dictionary.rules
+        for rule in questions.rules
         if rule.level == level and rule.forbid.holds(values)
     ]
 
 
-def warnings_of(dictionary: Dictionary, values: Values) -> list[Finding]:
+def warnings_of(questions: Questions, values: Values) -> list[Finding]:
     """Return what is stored but should be checked: unusual values and soft rules."""
     unusual = [
         Finding(f"usual_{variable.name}", Level.SOFT, (variable.name,), _unusual(variable, values[variable.name]))
-        for variable in dictionary.variables.values()
+        for variable in questions.variables.values()
         if is_unusual(variable, values.get(variable.name))
     ]
-    return unusual + broken_rules(dictionary, values, Level.SOFT)
+    return unusual + broken_rules(questions, values, Level.SOFT)
 
 
 def _unusual(variable: Variable, value: Value) -> str:
@@ -93,10 +93,10 @@ def _unusual(variable: Variable, value: Value) -> str:
     }  # fmt: skip
 
 
-def completeness(dictionary: Dictionary, values: Values) -> Completeness:
+def completeness(questions: Questions, values: Values) -> Completeness:
     """Count the required variables that apply, and those of them that have a value."""
-    applies = applicable(dictionary, values)
-    required = [v.name for v in dictionary.variables.values() if v.required and v.name in applies]
+    applies = applicable(questions, values)
+    required = [v.name for v in questions.variables.values() if v.required and v.name in applies]
     return Completeness(
         tuple(name for name in required if values.get(name) is not None),
         tuple(name for name in required if values.get(name) is None),

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict
 
 from django.db.models import prefetch_related_objects
+from django.http import Http404
 
 from apps.audit.words import shown_reason
 from apps.crf import rules
 from apps.crf.conditions import Value, Values
-from apps.crf.dictionary import Section, Variable, VariableType, load_dictionary
+from apps.crf.dictionary import Questions, Section, Variable, VariableType, load_dictionary
 from apps.crf.models import CrfForm, CrfValue
+from apps.crf.places import MAIN_PLACE, MOST_REPEATS, Place
 from apps.crf.rules import Completeness, Finding
 from apps.crf.values import display, display_with_unit
 from apps.patients.models import Patient
@@ -63,14 +65,36 @@ class ShownSection:
     completeness: Completeness
 
 
-def form_of(patient: Patient) -> CrfForm:
-    """Return the patient's form; one that nobody has saved yet is empty, of version 0 and not in the database."""
-    form = getattr(patient, "form", None)
-    return form if form is not None else CrfForm(patient=patient, dictionary_version=load_dictionary().id)
+def questions_of(place: Place) -> Questions:
+    """Return what the form of a place asks; Http404 for a place that the data dictionary does not have."""
+    dictionary = load_dictionary()
+    if place == MAIN_PLACE:
+        return dictionary
+    form = dictionary.further.get(place.form)
+    repeats = form is not None and form.repeats
+    if form is None or place.visit not in form.visits or not 1 <= place.instance <= (MOST_REPEATS if repeats else 1):
+        raise Http404
+    return form
+
+
+def new_form(patient: Patient, place: Place) -> CrfForm:
+    """Return an empty form of version 0, which is not in the database."""
+    return CrfForm(
+        patient=patient, name=place.form, visit=place.visit, instance=place.instance,
+        main_of_id=patient.pk if place.is_main else None, dictionary_version=load_dictionary().id,
+    )  # fmt: skip
+
+
+def form_of(patient: Patient, place: Place = MAIN_PLACE) -> CrfForm:
+    """Return one form of the patient; one that nobody has saved yet is empty, of version 0 and not in the database."""
+    if place.is_main:
+        return getattr(patient, "form", None) or new_form(patient, place)
+    stored = patient.forms.filter(name=place.form, visit=place.visit, instance=place.instance).first()
+    return stored or new_form(patient, place)
 
 
 def forms_of(patients: list[Patient]) -> dict[int, CrfForm]:
-    """Return the forms of a page of patients by patient key, in one query however often it is asked."""
+    """Return the main forms of a page of patients by patient key, in one query however often it is asked."""
     prefetch_related_objects(patients, "form")
     return {patient.pk: form_of(patient) for patient in patients}
 
@@ -83,12 +107,12 @@ def values_at(form: CrfForm, version: int) -> dict[str, Value]:
 
 def values_for_display(form: CrfForm) -> list[ShownSection]:
     """Return the form's sections with the variables that apply, for people to read."""
-    dictionary = load_dictionary()
-    applies = rules.applicable(dictionary, form.values)
-    whole = completeness(form.values)
+    questions = questions_of(form.place)
+    applies = rules.applicable(questions, form.values)
+    whole = completeness(form)
     changes = last_changes(form)
     shown = []
-    for section in dictionary.sections:
+    for section in questions.sections:
         variables = [variable for variable in section.variables if variable.name in applies]
         values = tuple(_shown(variable, form.values.get(variable.name), changes) for variable in variables)
         shown.append(ShownSection(section, values, whole.within(section)))
@@ -122,14 +146,14 @@ def history_of(form: CrfForm, variable: Variable) -> list[PastValue]:
     ]  # fmt: skip
 
 
-def completeness(values: Values) -> Completeness:
+def completeness(form: CrfForm) -> Completeness:
     """Count the required variables that apply, and those of them that have a value."""
-    return rules.completeness(load_dictionary(), values)
+    return rules.completeness(questions_of(form.place), form.values)
 
 
-def warnings_of(values: Values) -> list[Finding]:
+def warnings_of(form: CrfForm) -> list[Finding]:
     """Return what is stored but should be checked."""
-    return rules.warnings_of(load_dictionary(), values)
+    return rules.warnings_of(questions_of(form.place), form.values)
 
 
 def model_features() -> list[ModelFeature]:

@@ -16,9 +16,11 @@ from apps.accounts.policy import Permission
 from apps.audit.services import record
 from apps.core.errors import Conflict, Refusal
 from apps.crf.conditions import Value, Values
-from apps.crf.dictionary import Dictionary, Level, Variable, load_dictionary
+from apps.crf.dictionary import Level, Questions, Variable, load_dictionary
 from apps.crf.models import CrfForm, CrfValue
+from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.rules import Finding, applicable, broken_rules, completeness, replay, warnings_of, without_blanks
+from apps.crf.selectors import new_form, questions_of
 from apps.crf.values import RefusedValueError, clean_text, display, parse_value
 from apps.patients.changes import announce
 from apps.patients.models import Patient
@@ -70,9 +72,10 @@ class SaveResult:
 
 @transaction.atomic
 def save_form(
-    *, actor: User, patient: Patient, read_version: int, values: Mapping[str, object], reason: str = ""
-) -> SaveResult:
-    """Save what the actor changed since he read version `read_version` of the form.
+    *, actor: User, patient: Patient, read_version: int, values: Mapping[str, object], reason: str = "",
+    place: Place = MAIN_PLACE,
+) -> SaveResult:  # fmt: skip
+    """Save what the actor changed since he read version `read_version` of one of the patient's forms.
 
     `values` holds raw input by variable name; a variable left out is not touched, a blank clears it, and one that has
     the value that was read is none of the actor's changes. Values that somebody else changed meanwhile stay. All of it
@@ -80,15 +83,15 @@ def save_form(
 
     Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
     meanwhile), ReasonRefused (missing, or not to be stored), Refusal (no such version), and Http404 for an actor who
-    may enter nothing.
+    may enter nothing, or a place that the data dictionary does not have.
     """
-    dictionary = load_dictionary()
-    writable = writable_variables(actor, patient, dictionary)
+    questions = questions_of(place)
+    writable = writable_variables(actor, patient, questions)
     if not writable:
         raise Http404
     why = _read_reason(reason)
-    entered = _parse(dictionary, values)
-    form = _lock_form(patient, dictionary, create=any(value is not None for value in entered.values()))
+    entered = _parse(questions, values)
+    form = _lock_form(patient, place, create=any(value is not None for value in entered.values()))
     if not 0 <= read_version <= form.version:
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
     mine, meanwhile = _changes(form, read_version, entered)
@@ -97,23 +100,23 @@ def save_form(
         sentence = _("Your role does not allow you to enter this value. Leave it as it was.")
         raise FormErrors(dict.fromkeys(foreign, sentence), status=HTTPStatus.FORBIDDEN)
     after = without_blanks({**form.values, **mine})
-    cleared = _clear_hidden(dictionary, mine, after)
-    _check_conflict(dictionary, form.values, {**mine, **cleared}, meanwhile)
+    cleared = _clear_hidden(questions, mine, after)
+    _check_conflict(questions, form.values, {**mine, **cleared}, meanwhile)
     changed = {name: value for name, value in {**mine, **cleared}.items() if form.values.get(name) != value}
-    _check_rules(dictionary, after, changed)
+    _check_rules(questions, after, changed)
     if changed:
         _check_reason(form, changed, why)
-        _store(actor, form, dictionary, changed, why)
-    return SaveResult(form, tuple(changed), warnings_of(dictionary, form.values))
+        _store(actor, form, questions, changed, why)
+    return SaveResult(form, tuple(changed), warnings_of(questions, form.values))
 
 
-def writable_variables(actor: User, patient: Patient, dictionary: Dictionary) -> frozenset[str]:
+def writable_variables(actor: User, patient: Patient, questions: Questions) -> frozenset[str]:
     """Return the variables that the actor may enter: outcomes and the others are separate permissions."""
     allowed = {
         True: has_permission(actor, Permission.ENTER_OUTCOME, patient.center),
         False: has_permission(actor, Permission.ENTER_CRF, patient.center),
     }
-    return frozenset(variable.name for variable in dictionary.variables.values() if allowed[variable.outcome])
+    return frozenset(variable.name for variable in questions.variables.values() if allowed[variable.outcome])
 
 
 def _read_reason(reason: str) -> str:
@@ -133,11 +136,11 @@ def _check_reason(form: CrfForm, changed: Values, reason: str) -> None:
         )
 
 
-def _parse(dictionary: Dictionary, raw_values: Mapping[str, object]) -> dict[str, Value]:
+def _parse(questions: Questions, raw_values: Mapping[str, object]) -> dict[str, Value]:
     parsed: dict[str, Value] = {}
     errors: dict[str, str] = {}
     for name, raw in raw_values.items():
-        variable = dictionary.variables.get(name)
+        variable = questions.variables.get(name)
         if variable is None:
             errors[_quotable(name)] = _("The form has no variable of this name. Check the name in the data dictionary.")
             continue
@@ -155,14 +158,19 @@ def _quotable(name: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in name[:60])
 
 
-def _lock_form(patient: Patient, dictionary: Dictionary, *, create: bool) -> CrfForm:
+def _lock_form(patient: Patient, place: Place, *, create: bool) -> CrfForm:
     """Return the patient's form under a row lock; a form that would stay empty is not created."""
+    unsaved = new_form(patient, place)
+    where = {"patient": patient, "name": place.form, "visit": place.visit, "instance": place.instance}
     if create:
-        CrfForm.objects.get_or_create(patient=patient, defaults={"dictionary_version": dictionary.id})
-    form = CrfForm.objects.select_for_update().filter(patient=patient).first()
+        further = {"dictionary_version": unsaved.dictionary_version, "main_of_id": unsaved.main_of_id}
+        CrfForm.objects.get_or_create(**where, defaults=further)
+    form = CrfForm.objects.select_for_update().filter(**where).first()
     if form is None:
-        return CrfForm(patient=patient, dictionary_version=dictionary.id)
+        return unsaved
     form.patient = patient
+    if place.is_main:
+        form.main_of = patient  # which patient.form gives from here on
     return form
 
 
@@ -176,11 +184,11 @@ def _changes(form: CrfForm, read_version: int, entered: Values) -> tuple[dict[st
     return mine, frozenset(variable for variable, _value, version in events if version > read_version)
 
 
-def _clear_hidden(dictionary: Dictionary, mine: Values, after: dict[str, Value]) -> dict[str, Value]:
+def _clear_hidden(questions: Questions, mine: Values, after: dict[str, Value]) -> dict[str, Value]:
     """Take out of `after` what no longer applies and return it as cleared; refuse a new value that does not apply."""
-    applies = applicable(dictionary, after)
+    applies = applicable(questions, after)
     hidden = [name for name in after if name not in applies]
-    refused = {name: _does_not_apply(dictionary, name) for name in hidden if mine.get(name) is not None}
+    refused = {name: _does_not_apply(questions, name) for name in hidden if mine.get(name) is not None}
     if refused:
         raise FormErrors(refused)
     for name in hidden:
@@ -188,18 +196,18 @@ def _clear_hidden(dictionary: Dictionary, mine: Values, after: dict[str, Value])
     return dict.fromkeys(hidden)
 
 
-def _does_not_apply(dictionary: Dictionary, name: str) -> str:
-    condition = dictionary.variables[name].show_if
-    asked = [str(dictionary.variables[other].label) for other in condition.variables()] if condition else []
+def _does_not_apply(questions: Questions, name: str) -> str:
+    condition = questions.variables[name].show_if
+    asked = [str(questions.variables[other].label) for other in condition.variables()] if condition else []
     return _("This does not apply with the answer to: %(labels)s. Leave it blank or change that answer.") % {
         "labels": ", ".join(asked)
     }
 
 
-def _check_conflict(dictionary: Dictionary, stored: Values, mine: Values, meanwhile: frozenset[str]) -> None:
+def _check_conflict(questions: Questions, stored: Values, mine: Values, meanwhile: frozenset[str]) -> None:
     both = [name for name in mine if name in meanwhile and stored.get(name) != mine[name]]
     if both:
-        raise FormConflict({name: _meanwhile(dictionary.variables[name], stored.get(name)) for name in both}, mine)
+        raise FormConflict({name: _meanwhile(questions.variables[name], stored.get(name)) for name in both}, mine)
 
 
 def _meanwhile(variable: Variable, value: Value) -> str:
@@ -210,10 +218,10 @@ def _meanwhile(variable: Variable, value: Value) -> str:
     }
 
 
-def _check_rules(dictionary: Dictionary, after: Values, changed: Values) -> None:
+def _check_rules(questions: Questions, after: Values, changed: Values) -> None:
     """Refuse a save that breaks a hard rule, and say so at the values that it changed."""
     errors: dict[str, str] = {}
-    for finding in broken_rules(dictionary, after, Level.HARD):
+    for finding in broken_rules(questions, after, Level.HARD):
         for name in finding.variables:
             if name in changed:
                 errors.setdefault(name, finding.sentence)
@@ -221,19 +229,19 @@ def _check_rules(dictionary: Dictionary, after: Values, changed: Values) -> None
         raise FormErrors(errors)
 
 
-def _store(actor: User, form: CrfForm, dictionary: Dictionary, changed: Values, reason: str) -> None:
+def _store(actor: User, form: CrfForm, questions: Questions, changed: Values, reason: str) -> None:
     now = timezone.now()
     before = form.values
     form.values = without_blanks({**before, **changed})
     form.version += 1
-    form.dictionary_version = dictionary.id
-    form.is_complete = completeness(dictionary, form.values).is_complete
+    form.dictionary_version = load_dictionary().id
+    form.is_complete = completeness(questions, form.values).is_complete
     form.updated_at = now
     form.save(update_fields=["values", "version", "dictionary_version", "is_complete", "updated_at"])
     rows = CrfValue.objects.bulk_create(
         CrfValue(
-            form=form, variable=name, value=value, form_version=form.version, dictionary_version=dictionary.id,
-            recorded_at=now, recorded_by=actor, reason=reason,
+            form=form, variable=name, value=value, form_version=form.version,
+            dictionary_version=form.dictionary_version, recorded_at=now, recorded_by=actor, reason=reason,
         )
         for name, value in changed.items()
     )  # fmt: skip

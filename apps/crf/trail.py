@@ -21,7 +21,7 @@ def register_words() -> None:
 
 def describe_values(changes: Mapping[str, Any]) -> list[Change]:
     """Return changed values in the order and the words of the form; what the dictionary no longer has, as stored."""
-    variables = load_dictionary().variables
+    variables = load_dictionary().all_variables
     told = []
     for name in sorted(changes, key=lambda name: list(variables).index(name) if name in variables else len(variables)):
         old, new = pair_of(changes[name])

@@ -1,4 +1,4 @@
-"""Addresses of the case report form, below a patient's."""
+"""Addresses of the case report forms, below a patient's: the main one, and each further one by its place."""
 
 from django.urls import path
 
@@ -8,4 +8,6 @@ app_name = "crf"
 urlpatterns = [
     path("", views.form, name="form"),
     path("history/<str:variable>/", views.history, name="history"),
+    path("<str:form>/<str:visit>/<int:instance>/", views.form, name="further"),
+    path("<str:form>/<str:visit>/<int:instance>/history/<str:variable>/", views.history, name="further-history"),
 ]

@@ -14,10 +14,12 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.core.errors import Refusal
 from apps.crf import selectors
-from apps.crf.dictionary import load_dictionary
 from apps.crf.dictionary_checks import RESERVED
 from apps.crf.forms import Entry, Reason, build_sections
 from apps.crf.models import CrfForm
+from apps.crf.places import MAIN, STAY, Place
+from apps.crf.schedule import form_url, title_of
+from apps.crf.selectors import questions_of
 from apps.crf.services import (
     FormConflict,
     FormErrors,
@@ -31,50 +33,59 @@ from apps.patients.selectors import access_patient
 
 
 @require_http_methods(["GET", "POST"])
-def form(request: HttpRequest, study_id: str) -> HttpResponse:
-    """Show the form, and save it."""
+def form(
+    request: HttpRequest, study_id: str, form: str = MAIN, visit: str = STAY, instance: int = 1
+) -> HttpResponse:  # fmt: skip
+    """Show one form of the patient, and save it."""
     patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
+    place = Place(form, visit, instance)
+    questions_of(place)
     if request.method == "POST":
-        return _save(request, patient)
-    stored = selectors.form_of(patient)
-    entry = Entry(warnings=tuple(selectors.warnings_of(stored.values)))
+        return _save(request, patient, place)
+    stored = selectors.form_of(patient, place)
+    entry = Entry(warnings=tuple(selectors.warnings_of(stored)))
     return _render(request, patient, stored, entry, version=stored.version)
 
 
 @require_GET
 @vary_on_headers("HX-Request")
-def history(request: HttpRequest, study_id: str, variable: str) -> HttpResponse:
+def history(
+    request: HttpRequest, study_id: str, variable: str, form: str = MAIN, visit: str = STAY, instance: int = 1
+) -> HttpResponse:
     """Show every value that one variable has had: beside its field, or as a page of its own."""
     patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
-    found = load_dictionary().variables.get(variable)
+    place = Place(form, visit, instance)
+    found = questions_of(place).variables.get(variable)
     if found is None:
         raise Http404
     template = "crf/partials/history.html" if getattr(request, "htmx", False) else "crf/history.html"
-    past = selectors.history_of(selectors.form_of(patient), found)
-    return render(request, template, {"patient": patient, "variable": found, "past": past})
+    past = selectors.history_of(selectors.form_of(patient, place), found)
+    context = {"patient": patient, "variable": found, "past": past, "form_url": form_url(patient, place)}
+    return render(request, template, context | {"form_title": title_of(place)})
 
 
-def _save(request: HttpRequest, patient: Patient) -> HttpResponse:
+def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
     raw = {name: request.POST.get(name, "") for name in request.POST if name not in RESERVED}
     version = _version(request)
     reason = Reason.read(request.POST)
     try:
         result = save_form(
-            actor=cast(User, request.user), patient=patient, read_version=version, values=raw, reason=reason.text
-        )
+            actor=cast(User, request.user), patient=patient, read_version=version, values=raw, reason=reason.text,
+            place=place,
+        )  # fmt: skip
     except FormErrors as error:
         entry = Entry(raw, error.errors, reason=reason)
-        return _render(request, patient, selectors.form_of(patient), entry, version, error)
+        return _render(request, patient, selectors.form_of(patient, place), entry, version, error)
     except ReasonRefused as error:
         entry = Entry(raw, reason=Reason.read(request.POST, error.sentence))
-        return _render(request, patient, selectors.form_of(patient), entry, version, error)
+        return _render(request, patient, selectors.form_of(patient, place), entry, version, error)
     except FormConflict as error:
         # What the person did not touch shows what is stored by now; saving again then overwrites knowingly.
         mine = {name: value for name, value in raw.items() if name in error.mine}
-        stored = selectors.form_of(patient)
+        stored = selectors.form_of(patient, place)
         return _render(request, patient, stored, Entry(mine, error.errors, reason=reason), stored.version, error)
     _say_what_was_saved(request, result)
-    return redirect("crf:form", patient.study_id)
+    return redirect(form_url(patient, place))
 
 
 def _version(request: HttpRequest) -> int:
@@ -95,22 +106,23 @@ def _say_what_was_saved(request: HttpRequest, result: SaveResult) -> None:
 def _render(
     request: HttpRequest, patient: Patient, stored: CrfForm, entry: Entry, version: int, problem: Refusal | None = None
 ) -> HttpResponse:
-    dictionary = load_dictionary()
-    writable = writable_variables(cast(User, request.user), patient, dictionary)
-    sections = build_sections(dictionary, stored, writable, entry)
+    questions = questions_of(stored.place)
+    writable = writable_variables(cast(User, request.user), patient, questions)
+    sections = build_sections(questions, stored, writable, entry)
     fields = [field for section in sections for field in section.fields]
     context = {
         "patient": patient,
-        "dictionary": dictionary,
+        "form_title": title_of(stored.place),
+        "form_url": form_url(patient, stored.place),
         "sections": sections,
         "version": version,
         "stored": stored,
         "can_save": bool(writable),
-        "completeness": selectors.completeness(stored.values),
+        "completeness": selectors.completeness(stored),
         "problem": problem,
         "reason": entry.reason,
         "field_errors": [field for field in fields if field.error],
-        "other_errors": {name: text for name, text in entry.errors.items() if name not in dictionary.variables},
+        "other_errors": {name: text for name, text in entry.errors.items() if name not in questions.variables},
         "warnings": [
             (finding.sentence, next(field for field in fields if field.variable.name == finding.variables[0]))
             for finding in entry.warnings

@@ -78,7 +78,7 @@ def _coordinator(code: str) -> User:
 def _enter(patient: Patient, values: dict[str, object], phantom: Phantom) -> None:
     """Enter what the patient lacks; an earlier demonstration may have been stopped at any step."""
     actor = _coordinator(patient.center.code)
-    if not CrfForm.objects.filter(patient=patient).exists():
+    if not CrfForm.objects.filter(main_of=patient).exists():
         save_form(actor=actor, patient=patient, read_version=0, values=values)
     series = current_series(patient) or receive(actor=actor, patient=patient, files=phantom.files).series[0]
     if newest_mask(series) is None:

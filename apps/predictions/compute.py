@@ -63,5 +63,5 @@ def _image(tensor: str) -> npt.NDArray[np.float16]:
 
 
 def _record(row: Prediction | Explanation) -> dict[str, Value]:
-    form = CrfForm.objects.filter(patient=row.patient).first()
+    form = CrfForm.objects.filter(main_of=row.patient).first()
     return values_at(form, row.form_version) if form else {}

@@ -21,7 +21,7 @@ from ml.scores import INPUTS, SCORES
 
 
 def scores_context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
-    form = CrfForm.objects.filter(patient=patient).first()
+    form = CrfForm.objects.filter(main_of=patient).first()
     mask = current_mask(patient)
     scores = score_patient(form.values if form else {}, mask)
     return {

@@ -27,7 +27,7 @@ class Prognosis:
 
 def scores_of(patient: Patient) -> list[Score]:
     """Return the patient's scores as of now."""
-    form = CrfForm.objects.filter(patient=patient).first()
+    form = CrfForm.objects.filter(main_of=patient).first()
     return score_patient(form.values if form else {}, current_mask(patient))
 
 

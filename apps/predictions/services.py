@@ -34,7 +34,7 @@ def schedule_prediction(patient: Patient) -> Prediction | None:
         return None
     if PatientResult.objects.filter(experiment=experiment, patient=patient).exists():
         return None
-    form = CrfForm.objects.filter(patient=patient).first()
+    form = CrfForm.objects.filter(main_of=patient).first()
     try:
         with transaction.atomic():
             prediction, created = Prediction.objects.get_or_create(

@@ -17,8 +17,8 @@ from apps.crf.models import CrfValue
 from apps.crf.services import save_form
 from apps.patients.models import Patient
 from apps.patients.services import enroll_patient
+from tests.browser.axe import assert_accessible
 from tests.browser.forms import enter
-from tests.conftest import ROOT
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.django_db(transaction=True),
 ]
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 OpenAs = Callable[..., Page]
 
 
@@ -70,15 +69,6 @@ def open_as(
     assert [fault for fault in faults if "status of 422" not in fault] == []
 
 
-def faults_of(page: Page) -> list[Any]:
-    page.evaluate(AXE.read_text())  # a tag would be against the page's policy
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-    found: list[Any] = page.evaluate(
-        "axe.run().then((found) => found.violations.map((one) => [one.id, one.nodes[0].html]))"
-    )
-    return found
-
-
 def test_a_monitor_finds_and_reads(open_as: OpenAs, entered: Patient) -> None:
     page = open_as(Role.MONITOR, "/patients/")
     page.get_by_role("link", name="Audit trail").click()
@@ -111,7 +101,7 @@ def test_the_history_of_a_field_by_the_keyboard(open_as: OpenAs, entered: Patien
     values = field.locator(".crf-past-value")
     expect(values).to_have_text(["61 years", "60 years"])
     expect(field.locator(".crf-past-why")).to_have_text(["Typing error"])
-    assert faults_of(page) == []
+    assert_accessible(page)
     page.keyboard.press("Enter")
     expect(values.first).to_be_hidden()
     expect(page.locator("#field-nihss summary")).to_have_count(0)
@@ -133,7 +123,7 @@ def test_a_change_asks_why(open_as: OpenAs, entered: Patient) -> None:
     expect(page.locator("#error-reason")).to_contain_text("Say why")
     expect(page.locator("#input-reason")).to_be_focused()
     expect(page.locator("[name=nihss]")).to_have_value("12")
-    assert faults_of(page) == []
+    assert_accessible(page)
     page.locator("label").filter(has_text="New source data").click()
     page.get_by_label("In your words").fill("identity card")
     page.get_by_role("button", name="Save").click()
@@ -149,6 +139,6 @@ def test_a_change_asks_why(open_as: OpenAs, entered: Patient) -> None:
 def test_everybody_can_use_it(open_as: OpenAs, entered: Patient, width: int, scheme: str) -> None:
     page = open_as(Role.MONITOR, "/audit/", width, color_scheme=scheme)
     expect(page.locator("#trail tbody tr")).to_have_count(50)
-    assert faults_of(page) == []
+    assert_accessible(page)
     page.goto(f"/patients/{entered}/crf/history/age/")
-    assert faults_of(page) == []
+    assert_accessible(page)

@@ -26,7 +26,7 @@ from apps.patients.models import Patient
 from apps.predictions import heatmap
 from apps.predictions.models import Explanation, Prediction
 from tests.annotation.scans import take_in
-from tests.conftest import ROOT
+from tests.browser.axe import assert_accessible
 from tests.imaging.factory import scan_files
 from tests.imaging.store import empty_store  # noqa: F401 (a fixture)
 
@@ -38,7 +38,6 @@ pytestmark = [
 ]
 SLICES, SIDE = 8, 64
 MOST = 5  # the slice with most of the map, counted from 0
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 # Which slice each layer shows, whether the map is to be seen, and how many of its pixels are drawn.
 LAYERS = """() => {
     const number = (image) => Number(image.currentSrc.match(/slices\\/(\\d+)\\.png/)[1]);
@@ -220,9 +219,7 @@ def test_everybody_can_use_it(open_page: Callable[..., Page], width: int, scheme
     page = open_page(width, color_scheme=scheme)
     expect_slice(page, MOST)
     page.get_by_text("2 further values").click()
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-    page.evaluate(AXE.read_text())  # a tag would be against the page's policy
-    assert page.evaluate("axe.run().then((found) => found.violations.map((one) => [one.id, one.nodes[0].html]))") == []
+    assert_accessible(page)
 
 
 def test_without_a_script_one_slice_is_shown(open_page: Callable[..., Page]) -> None:

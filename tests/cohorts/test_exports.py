@@ -35,13 +35,18 @@ from apps.core.errors import Refusal
 from apps.core.jobs import run_job
 from apps.core.models import Job
 from apps.crf.dictionary import load_dictionary
+from apps.crf.places import Place
+from apps.crf.services import save_form
 from apps.patients.models import Patient
 from tests.cohorts import factory
 from tests.factories import user_with
 
 Capture = Callable[..., Any]
 PURPOSE = "Interim analysis"
-NAMES = {"data.csv", "data.xlsx", "data.sav", "data.json", "codebook.csv", "READ-ME.txt"}
+TABLES = ("data", "follow_up", "repeat_ct", "laboratory")
+NAMES = {"codebook.csv", "READ-ME.txt"} | {
+    f"{name}.{kind}" for name in TABLES for kind in ("csv", "xlsx", "sav", "json")
+}
 
 
 @pytest.fixture
@@ -125,9 +130,7 @@ def test_spss_gets_labels_measures_and_dates(
     assert meta.variable_value_labels["sex"] == {"male": "Male", "female": "Female"}
     assert meta.variable_value_labels["ivh"] == {1: "Yes", 0: "No"}
     outcome = load_dictionary().primary_outcome
-    assert meta.variable_value_labels[outcome.name] == {
-        c.value: str(c) if False else c.label.en for c in outcome.choices
-    }
+    assert meta.variable_value_labels[outcome.name] == {c.value: c.label.en for c in outcome.choices}
     assert (meta.variable_measure["age"], meta.variable_measure["sex"]) == ("scale", "nominal")
     assert isinstance(frame["admission_date"][0], date)
     assert meta.file_encoding == "UTF-8"
@@ -163,6 +166,38 @@ def test_labels_are_in_the_language_of_who_asked(
     assert codebook["sex"]["codes"] == "male, 男 | female, 女"
 
 
+def test_each_further_form_is_a_table_of_its_entries(
+    cohort: list[Patient], users: dict[Role, User], capture: Capture, tmp_path: Any
+) -> None:
+    coordinator, patient = users[Role.COORDINATOR], cohort[0]
+    late = {"fu_status": "alive", "fu_date": "2026-06-02", "fu_source": "visit", "fu_mrs": 2, "fu_gos": 4, "fu_gose": 6}
+    for place, values in (
+        (Place("follow_up", "month_6"), late),
+        (Place("follow_up", "month_3"), {"fu_status": "lost", "fu_date": "2026-06-01"}),
+        (Place("laboratory", "stay", 2), {"lab_date": "2026-03-04", "lab_inr": 1.25}),
+    ):
+        save_form(actor=coordinator, patient=patient, read_version=0, values=values, place=place)
+    found = unpacked(exported(users[Role.DATA_MANAGER], capture))
+    first, second = read_csv(found["follow_up.csv"])
+    assert [(line["study_id"], line["visit"]) for line in (first, second)] == [
+        (patient.study_id, "month_3"),
+        (patient.study_id, "month_6"),
+    ]
+    assert (first["fu_status"], first["fu_mrs"], second["fu_mrs"], second["fu_gose"]) == ("lost", "", "2", "6")
+    days = [date.fromisoformat(line["fu_date"]) for line in (first, second)]
+    assert days[0] < date(2026, 6, 1) and (days[1] - days[0]).days == 1
+    frame, meta = read_sav(found["follow_up.sav"], tmp_path)
+    assert meta.variable_value_labels["fu_gose"][6] == "Upper moderate disability" and list(frame["fu_mrs"])[1] == 2
+    assert meta.variable_value_labels["visit"]["month_3"] == "3 months"
+    (sample,) = json.loads(found["laboratory.json"])
+    assert (sample["instance"], sample["lab_inr"], sample["lab_sodium"]) == (2, 1.25, None)
+    assert read_csv(found["repeat_ct.csv"]) == []
+    files = {(line["file"], line["variable"]) for line in read_csv(found["codebook.csv"])}
+    assert {("data", "age"), ("follow_up", "fu_mrs"), ("laboratory", "lab_inr"), ("repeat_ct", "rct_date")} <= files
+    other = unpacked(exported(users[Role.PI], capture, centers=["C2"]))
+    assert read_csv(other["follow_up.csv"]) == []
+
+
 def test_what_looks_like_a_formula_is_none() -> None:
     column = Column("remark", "remark", "Remark", Kind.TEXT)
     texts = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\tx", "plain, with comma", 'quote"d', "", None, "مرحبا"]
@@ -175,7 +210,7 @@ def test_what_looks_like_a_formula_is_none() -> None:
     assert cells[0].data_type == "s" and cells[0].value == texts[0]
     assert all(cell.data_type != "f" for cell in cells)
     assert [person["remark"] for person in json.loads(as_json([column], rows))] == texts
-    assert b"=HYPERLINK" not in codebook_csv([column])
+    assert b"=HYPERLINK" not in codebook_csv({"data": [column]})
 
 
 def test_a_blank_is_no_zero_and_no_text(tmp_path: Any) -> None:

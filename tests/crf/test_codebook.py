@@ -126,8 +126,8 @@ def test_the_page_holds_every_variable_and_check_and_its_links_lead_somewhere(
 ) -> None:
     page = read_page(client_of(Role.MONITOR))
     dictionary = load_dictionary()
-    variables = [f"variable-{name}" for name in dictionary.variables]
-    assert list(page.rows) == variables + [f"check-{rule.name}" for rule in dictionary.rules]
+    variables = [f"variable-{name}" for name in dictionary.all_variables]
+    assert list(page.rows) == variables + [f"check-{rule.name}" for rule in dictionary.all_rules]
     assert len(page.ids) == len(set(page.ids))
     assert set(page.links) <= set(page.ids)
     assert len(page.links) > len(variables)

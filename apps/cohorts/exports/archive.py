@@ -8,25 +8,29 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from apps.cohorts.exports.columns import columns, prepared
-from apps.cohorts.exports.files import FILES
+from apps.cohorts.exports.files import FILES, codebook_csv
+from apps.cohorts.exports.further import Table, further_tables
 from apps.cohorts.models import Export
 from apps.cohorts.table import Row
 from apps.crf.dictionary import load_dictionary
 
 README = "READ-ME.txt"
+MAIN_FILE = "data"
 # Of the files in the ZIP, so that the same data gives the same file names and dates.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def build_archive(export: Export, rows: Sequence[Row], report: Callable[[str, float], None]) -> bytes:
     """Return the ZIP, in the language that is active."""
-    chosen, data = columns(), prepared(rows)
+    tables = [Table(MAIN_FILE, _("Case report form"), columns(), prepared(rows)), *further_tables(export.centers)]
+    files = [(table, ending, make) for table in tables for ending, make in FILES.items()]
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number, (name, make) in enumerate(FILES.items()):
-            report("Writing files", 0.3 + 0.6 * number / len(FILES))
-            _add(archive, name, make(chosen, data))
-        _add(archive, README, _readme(export, len(data)).encode("utf-8-sig"))
+        for number, (table, ending, make) in enumerate(files):
+            report("Writing files", 0.3 + 0.6 * number / len(files))
+            _add(archive, f"{table.name}{ending}", make(table.columns, table.rows))
+        _add(archive, "codebook.csv", codebook_csv({table.name: table.columns for table in tables}))
+        _add(archive, README, _readme(export, len(rows), tables).encode("utf-8-sig"))
     return buffer.getvalue()
 
 
@@ -36,7 +40,8 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(entry, content)
 
 
-def _readme(export: Export, patients: int) -> str:
+def _readme(export: Export, patients: int, tables: Sequence[Table]) -> str:
+    further = [f"{table.name}: {table.title}" for table in tables[1:]]
     simulated = [_("SIMULATED DATA: no patient in it is real.")] if settings.DEMONSTRATION else []
     lines = [
         settings.STUDY_NAME,
@@ -57,6 +62,8 @@ def _readme(export: Export, patients: int) -> str:
             "the days between them are true."
         ),
         _("Yes is 1, no is 0, a blank was not entered. codebook.csv explains each column."),
-        _("data.csv: UTF-8, comma, point. data.xlsx: Excel. data.sav: SPSS, with labels. data.json: typed values."),
+        _("data holds a line for each patient. Each further form has files of its own, with a line for each entry:"),
+        *further,
+        _(".csv: UTF-8, comma, point. .xlsx: Excel. .sav: SPSS, with labels. .json: typed values."),
     ]  # fmt: skip
     return "\r\n".join(lines) + "\r\n"

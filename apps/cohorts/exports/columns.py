@@ -53,7 +53,7 @@ class Column:
 
 def columns() -> list[Column]:
     """Return all columns in the language that is active: who, the form, and what is computed."""
-    form = [_of_variable(variable) for variable in load_dictionary().variables.values()]
+    form = [of_variable(variable) for variable in load_dictionary().variables.values()]
     scores = [Column(f"score_{key}", f"score_{key}", definition.name, Kind.WHOLE) for key, definition in SCORES.items()]
     return [
         Column("study_id", "study_id", _("Study id"), Kind.TEXT),
@@ -67,7 +67,8 @@ def columns() -> list[Column]:
     ]
 
 
-def _of_variable(variable: Variable) -> Column:
+def of_variable(variable: Variable) -> Column:
+    """Return the column of a variable of the dictionary."""
     return Column(
         name=variable.name, key=f"crf_{variable.name}", label=str(variable.label), kind=_KINDS[variable.type],
         unit=str(variable.unit or ""), decimals=variable.decimals if variable.type is VariableType.DECIMAL else 0,

@@ -6,7 +6,7 @@ Nothing is a formula: a spreadsheet takes what begins with one of a few signs fo
 import csv
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -36,10 +36,15 @@ def as_csv(columns: Columns, rows: Rows) -> bytes:
     return _csv([column.name for column in columns], ([_cell(row[column.key]) for column in columns] for row in rows))
 
 
-def codebook_csv(columns: Columns) -> bytes:
-    """Return what each column means."""
-    head = ["variable", "label", "unit", "type", "codes"]
-    return _csv(head, ([column.name, column.label, column.unit, column.kind, _codes(column)] for column in columns))
+def codebook_csv(tables: Mapping[str, Columns]) -> bytes:
+    """Return what each column of each file means."""
+    head = ["file", "variable", "label", "unit", "type", "codes"]
+    lines = (
+        [name, column.name, column.label, column.unit, column.kind, _codes(column)]
+        for name, columns in tables.items()
+        for column in columns
+    )
+    return _csv(head, lines)
 
 
 def _csv(head: list[str], lines: Any) -> bytes:
@@ -137,10 +142,10 @@ def as_json(columns: Columns, rows: Rows) -> bytes:
     return json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False).encode()
 
 
+# By the ending of the file's name.
 FILES: dict[str, Callable[[Columns, Rows], bytes]] = {
-    "data.csv": as_csv,
-    "data.xlsx": as_xlsx,
-    "data.sav": as_sav,
-    "data.json": as_json,
-    "codebook.csv": lambda columns, _rows: codebook_csv(columns),
+    ".csv": as_csv,
+    ".xlsx": as_xlsx,
+    ".sav": as_sav,
+    ".json": as_json,
 }

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.crf.codebook.words import TABLE_ONE, condition_words, range_words, type_words
-from apps.crf.dictionary import Choice, Dictionary, Rule, Section, Variable
+from apps.crf.dictionary import Choice, Dictionary, FurtherForm, Rule, Section, Variable
 
 SCORE_INPUTS: dict[str, str | Promise] = {
     "age": gettext_lazy("age"),
@@ -50,8 +50,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Part:
+    """One section; `form` is the one it belongs to where that is not the main one."""
+
     section: Section
     entries: tuple[Entry, ...]
+    form: FurtherForm | None = None
+    visits: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        if self.form is None or str(self.form.label) == str(self.section.label):
+            return str(self.section.label)
+        return f"{self.form.label} · {self.section.label}"
 
 
 @dataclass(frozen=True)
@@ -65,19 +75,29 @@ class Check:
 
 def parts_of(dictionary: Dictionary) -> list[Part]:
     """Return the sections with their variables, in the reader's language."""
-    known = dictionary.variables
+    forms: tuple[Dictionary | FurtherForm, ...] = (dictionary, *dictionary.forms)
     return [
-        Part(section, tuple(_entry(variable, known, dictionary.rules) for variable in section.variables))
-        for section in dictionary.sections
-    ]
+        Part(
+            section, tuple(_entry(variable, form.variables, form.rules) for variable in section.variables),
+            form if isinstance(form, FurtherForm) else None, _visits(form, dictionary),
+        )
+        for form in forms
+        for section in form.sections
+    ]  # fmt: skip
+
+
+def _visits(form: Dictionary | FurtherForm, dictionary: Dictionary) -> tuple[str, ...]:
+    if not isinstance(form, FurtherForm):
+        return ()
+    return tuple(str(visit.label) for visit in dictionary.visits if visit.name in form.visits)
 
 
 def checks_of(dictionary: Dictionary) -> list[Check]:
     """Return the checks across variables."""
-    known = dictionary.variables
+    known = dictionary.all_variables
     return [
         Check(rule, condition_words(rule.forbid, known), tuple(known[name] for name in rule.variables))
-        for rule in dictionary.rules
+        for rule in dictionary.all_rules
     ]
 
 

@@ -20,7 +20,7 @@ def codebook(request: HttpRequest) -> HttpResponse:
         "dictionary": dictionary,
         "parts": parts_of(dictionary),
         "checks": checks_of(dictionary),
-        "count": len(dictionary.variables),
+        "count": len(dictionary.all_variables),
         "today": timezone.now().date(),
     }
     return render(request, "crf/codebook.html", context)

@@ -39,6 +39,7 @@ class Reading:
 class _Section:
     name: str
     label: dict[str, Any]
+    form: str
     variables: list[Variable] = field(default_factory=list)
 
 
@@ -112,7 +113,7 @@ class _Reader:
                 )
             self.form, self.header = form, ""
             self.forms.add(form)
-            self.sections.append(_Section("", {}))
+            self.sections.append(_Section("", {}, self.form))
 
     def _record(self, row: Row, annotation: Annotation) -> None:
         if row[Column.TYPE].lower() != "text":
@@ -179,7 +180,7 @@ class _Reader:
         if not (new or header or kept):
             return
         if not (new and self.sections):
-            self.sections.append(_Section("", {}))
+            self.sections.append(_Section("", {}, self.form))
         label = header or form_title(self.form)
         name, chinese = kept.get("name"), kept.get("zh-Hans")
         if not isinstance(chinese, str):
@@ -219,12 +220,28 @@ class _Reader:
             return None
         title = self.about.get("title", {"en": name, "zh-Hans": name})
         sections = [section for section in self.sections if section.variables]
-        data = {"name": name, "version": version, "title": title, "rules": rules, "sections": _as_sections(sections)}
+        data = {"name": name, "version": version, "title": title, **self._forms(sections, rules)}
         try:
             return _DICTIONARY.validate_python(data)
         except ValidationError as error:
             self._whole(error, sections, rules)
             return None
+
+    def _forms(self, sections: list[_Section], rules: list[Rule]) -> dict[str, Any]:
+        """Deal sections and rules to the main form and those beside it; without our annotation all are of the main."""
+        kept = self.about.get("forms", ())
+        kept = [form for form in kept if isinstance(form, dict)] if isinstance(kept, list) else []
+        data: dict[str, Any] = {"visits": self.about.get("visits", ()), "forms": []}
+        for form in kept:
+            mine = [section for section in sections if section.form == form.get("form")]
+            names = {variable.name for section in mine for variable in section.variables}
+            if mine:
+                rest = {key: value for key, value in form.items() if key != "form"}
+                asked = {"sections": _as_sections(mine), "rules": [r for r in rules if names >= set(r.variables)]}
+                data["forms"].append(rest | asked)
+            sections = [section for section in sections if section not in mine]
+            rules = [rule for rule in rules if not names >= set(rule.variables)]
+        return data | {"sections": _as_sections(sections), "rules": rules}
 
     def _rules(self) -> list[Rule]:
         """Return the rules in their order."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Refusal
-from apps.crf.dictionary import Dictionary, Range, Rule, Section, Text, Variable, VariableType
+from apps.crf.dictionary import Dictionary, Questions, Range, Rule, Section, Text, Variable, VariableType
 from apps.crf.redcap.annotation import write_annotation
 from apps.crf.redcap.logic import LogicError, parse_logic
 from apps.crf.redcap.logic_text import number_text, write_logic
@@ -40,7 +40,7 @@ def dictionary_to_csv(dictionary: Dictionary) -> str:
 
     Raises Refusal for a name or a code that REDCap can't hold.
     """
-    for variable in dictionary.variables.values():
+    for variable in dictionary.all_variables.values():
         _check(variable)
     return write_rows(_rows(dictionary))
 
@@ -71,36 +71,62 @@ def _check(variable: Variable) -> None:
 
 def _rows(dictionary: Dictionary) -> Iterator[dict[Column, str]]:
     forms = form_names(dictionary)
-    about = {"name": dictionary.name, "version": dictionary.version, "title": _text(dictionary.title)}
     yield {
         Column.NAME: _record_name(dictionary),
         Column.FORM: forms[dictionary.sections[0].name],
         Column.TYPE: "text",
         Column.LABEL: "Study ID",
-        Column.ANNOTATION: write_annotation({"dictionary": {**about, "rules": len(dictionary.rules)}}),
+        Column.ANNOTATION: write_annotation({"dictionary": _about(dictionary, forms)}),
     }
-    rules = _rules_by_row(dictionary)
-    seen: set[str] = set()
-    for section in dictionary.sections:
-        form = forms[section.name]
-        for place, variable in enumerate(section.variables):
-            head = _section_head(section, form, first=form not in seen) if not place else ("", {})
-            more = head[1] | ({"rules": rules[variable.name]} if variable.name in rules else {})
-            yield {Column.FORM: form, Column.HEADER: head[0], **_variable(variable, dictionary.variables, more)}
-            seen.add(form)
+    first_rule, seen = 1, set[str]()
+    for questions in (dictionary, *dictionary.forms):
+        rules = _rules_by_row(questions, first_rule)
+        first_rule += len(questions.rules)
+        for section in questions.sections:
+            form = forms[section.name]
+            for place, variable in enumerate(section.variables):
+                head = _section_head(section, form, first=form not in seen) if not place else ("", {})
+                more = head[1] | ({"rules": rules[variable.name]} if variable.name in rules else {})
+                yield {Column.FORM: form, Column.HEADER: head[0], **_variable(variable, questions.variables, more)}
+                seen.add(form)
+
+
+def _about(dictionary: Dictionary, forms: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is said of the whole; of each form beside the main one, `form` is what REDCap calls it."""
+    about: dict[str, Any] = {
+        "name": dictionary.name, "version": dictionary.version, "title": _text(dictionary.title),
+        "rules": sum(len(questions.rules) for questions in (dictionary, *dictionary.forms)),
+    }  # fmt: skip
+    if dictionary.visits:
+        about["visits"] = [
+            {"name": visit.name, "label": _text(visit.label)}
+            | ({"months": visit.months} if visit.months else {})
+            | ({"unless": visit.unless.as_data()} if visit.unless else {})
+            for visit in dictionary.visits
+        ]
+    if dictionary.forms:
+        about["forms"] = [
+            {
+                "form": forms[form.sections[0].name], "name": form.name, "label": _text(form.label),
+                "visits": list(form.visits), "repeats": form.repeats,
+            }
+            for form in dictionary.forms
+        ]  # fmt: skip
+    return about
 
 
 def _record_name(dictionary: Dictionary) -> str:
     name = RECORD
-    while name in dictionary.variables:
+    while name in dictionary.all_variables:
         name += "_1"
     return name
 
 
 def form_names(dictionary: Dictionary) -> dict[str, str]:
-    """Return the form of each section: what stands before a double underscore, else the section's own name.
+    """Return the REDCap form of each section.
 
-    REDCap's own names have no double underscore, and the rows of a form follow each other there.
+    In the main form that is what stands before a double underscore, else the section's own name; a form beside it is
+    one there too. REDCap's own names have no double underscore, and the rows of a form follow each other there.
     """
     names: dict[str, str] = {}
     used: set[str] = set()
@@ -108,13 +134,23 @@ def form_names(dictionary: Dictionary) -> dict[str, str]:
     for section in dictionary.sections:
         base = section.name.split("__")[0].strip("_")
         base = base if len(base) > 1 else f"form_{base}"
-        form, number = base, 1
-        while form != last and form in used:
-            number += 1
-            form = f"{base}_{number}"
+        form = _free(base, used - {last})
         names[section.name] = last = form
         used.add(form)
+    for further in dictionary.forms:
+        base = re.sub("__+", "_", further.name).strip("_")
+        form = _free(base if len(base) > 1 else f"form_{base}", used)
+        names |= dict.fromkeys((section.name for section in further.sections), form)
+        used.add(form)
     return names
+
+
+def _free(base: str, used: Collection[str]) -> str:
+    form, number = base, 1
+    while form in used:
+        number += 1
+        form = f"{base}_{number}"
+    return form
 
 
 def form_title(form: str) -> str:
@@ -129,11 +165,11 @@ def _section_head(section: Section, form: str, *, first: bool) -> tuple[str, dic
     return header, {"section": {"name": section.name, "zh-Hans": section.label.zh_hans}}
 
 
-def _rules_by_row(dictionary: Dictionary) -> dict[str, list[dict[str, Any]]]:
+def _rules_by_row(questions: Questions, first: int) -> dict[str, list[dict[str, Any]]]:
     """Return each rule, with its place among the rules, by the last of its variables: no single cell grows too long."""
-    order = list(dictionary.variables)
+    order = list(questions.variables)
     rows: dict[str, list[dict[str, Any]]] = {}
-    for place, rule in enumerate(dictionary.rules, start=1):
+    for place, rule in enumerate(questions.rules, start=first):
         last = max(rule.variables, key=order.index)
         rows.setdefault(last, []).append({"place": place, **_rule(rule)})
     return rows

@@ -131,9 +131,47 @@ def dictionaries(draw: st.DrawFn) -> Dictionary:
         "title": draw(BOTH),
         "sections": _sections(draw, variables),
         "rules": rules,
+        **_visits_and_forms(draw),
     }
     found: Dictionary = TypeAdapter(Dictionary).validate_python(data)
     return found
+
+
+def _visits_and_forms(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw forms beside the main one, each with a question, a branch and a rule of its own."""
+    visits = [
+        {"name": f"visit_{n}", "label": draw(BOTH)}
+        | draw(st.sampled_from([{}, {"months": 3 * n}, {"unless": {"variable": "gos", "at_most": 3}}]))
+        for n in (1, 2, 3)
+    ]
+    forms = []
+    for name in draw(st.lists(st.sampled_from(["gos", "gos_2", "follow_up", "x__y"]), max_size=3, unique=True)):
+        first, second = f"{name}_asked", f"{name}_then"
+        variables = [
+            {"name": first, "label": draw(BOTH), **draw(typed("yesno"))},
+            {
+                "name": second,
+                "label": draw(BOTH),
+                "show_if": {"variable": first, "one_of": [True]},
+                **draw(typed("integer")),
+            },
+        ]
+        sections = [{"name": f"{name}_1", "label": draw(BOTH), "variables": variables}]
+        if draw(st.booleans()):
+            sections = [
+                {"name": f"{name}_{n}", "label": draw(BOTH), "variables": [v]} for n, v in enumerate(variables, 1)
+            ]
+        forbid = {"variable": second, "more_than": 5}
+        rules = [{"name": f"{name}_rule", "level": "soft", "forbid": forbid, "sentence": draw(BOTH)}]
+        repeats = draw(st.booleans())
+        at = ["visit_1"] if repeats else draw(st.permutations(["visit_1", "visit_3"]))
+        forms.append(
+            {
+                "name": name, "label": draw(BOTH), "visits": at, "repeats": repeats, "sections": sections,
+                "rules": rules if draw(st.booleans()) else [],
+            }
+        )  # fmt: skip
+    return {"visits": visits, "forms": forms}
 
 
 def _sections(draw: st.DrawFn, variables: list[dict[str, Any]]) -> list[dict[str, Any]]:

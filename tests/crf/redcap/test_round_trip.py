@@ -77,7 +77,7 @@ def test_every_file_is_a_proper_redcap_dictionary(dictionary: Dictionary) -> Non
     text = dictionary_to_csv(dictionary)
     rows = rows_of(text)
     names = [row["Variable / Field Name"] for row in rows]
-    assert names[1:] == list(dictionary.variables)
+    assert names[1:] == list(dictionary.all_variables)
     assert len(set(names)) == len(names)
     assert rows[0]["Field Type"] == "text"  # the record ID
     forms = [row["Form Name"] for row in rows]
@@ -201,7 +201,7 @@ def test_a_change_made_in_redcap_wins_over_what_was_kept() -> None:
         text.replace(
             ",Age,,Unit: years; Completed years at admission.,", ",Age at onset,,Unit: years; Completed years.,"
         )
-        .replace("1, Dead | 2, Vegetative state", "1, Deceased | 2, Vegetative state")
+        .replace("1, Dead | 2, Vegetative state", "1, Deceased | 2, Vegetative state", 1)
         .replace("[treatment] = 'cc' or [treatment] = 'mia'", "[treatment] = 'mia'")
     )
     assert edited.count("Age at onset") == edited.count("Deceased") == 1

@@ -46,7 +46,7 @@ class Command(BaseCommand):
         if out.exists():
             raise CommandError("There is a file of that name. Name another.")
         out.write_text(text, encoding="utf-8", newline="")
-        self.stdout.write(f"{dictionary.id}: {len(dictionary.variables)} variables written to {out}.")
+        self.stdout.write(f"{dictionary.id}: {len(dictionary.all_variables)} variables written to {out}.")
 
     def _check(self, file: Path, target: str | None) -> None:
         current = load_dictionary()
@@ -60,10 +60,10 @@ class Command(BaseCommand):
     def _tell(self, reading: Reading) -> None:
         dictionary = reading.dictionary
         self.stdout.write(
-            f"{dictionary.id}: {len(dictionary.sections)} sections, {len(dictionary.variables)} variables, "
-            f"{len(dictionary.rules)} rules."
+            f"{dictionary.id}: {len(dictionary.all_sections)} sections, {len(dictionary.all_variables)} variables, "
+            f"{len(dictionary.all_rules)} rules."
         )
-        for section in dictionary.sections:
+        for section in dictionary.all_sections:
             names = ", ".join(f"{variable.name} ({variable.type})" for variable in section.variables)
             self.stdout.write(f"  {section.name}: {names}")
         if reading.notes:
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {note}")
 
     def _compare(self, current: Dictionary, other: Dictionary) -> None:
-        old, new = current.variables, other.variables
+        old, new = current.all_variables, other.all_variables
         groups = {
             "new": [name for name in new if name not in old],
             "gone": [name for name in old if name not in new],
