@@ -86,6 +86,10 @@ PAGES = [
     Row("crf:form", READS_CRF),
     Row("crf:form", WRITES_CRF, FOUND, "post", {"version": "0"}),
     Row("crf:history", READS_CRF),
+    Row("crf:draft", WRITES_CRF, DONE, "post", {"version": "0"}),
+    Row("crf:draft-discard", READS_CRF, FOUND, "post"),
+    Row("crf:further-draft", frozenset({R.COORDINATOR, R.ASSESSOR}), DONE, "post", {"version": "0"}),
+    Row("crf:further-draft-discard", READS_CRF, FOUND, "post"),
     Row("crf:further", READS_CRF),
     Row("crf:further", frozenset({R.COORDINATOR, R.ASSESSOR}), FOUND, "post", {"version": "0"}),  # an outcome
     Row("crf:further-history", READS_CRF, HIDDEN),  # the age is none of its questions

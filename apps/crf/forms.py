@@ -11,7 +11,7 @@ from apps.audit.words import REASONS
 from apps.crf import rules
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Questions, Section, Variable, VariableType
-from apps.crf.models import CrfForm
+from apps.crf.models import CrfDraft, CrfForm
 from apps.crf.rules import Completeness, Finding
 from apps.crf.selectors import last_changes
 from apps.crf.values import RefusedValueError, bounds, display, format_number, parse_value
@@ -137,6 +137,10 @@ class Entry:
     warnings: tuple[Finding, ...] = ()
     reason: Reason = field(default_factory=Reason)
 
+    @classmethod
+    def of_draft(cls, draft: CrfDraft) -> "Entry":
+        return cls(draft.typed, reason=Reason.read(draft.typed))
+
 
 def build_sections(
     questions: Questions, form: CrfForm, writable: frozenset[str], entry: Entry | None = None
@@ -152,7 +156,7 @@ def build_sections(
         value = form.values.get(name)
         at, by = changes.get(name, (None, ""))
         return FormField(
-            variable, raw.get(name, _raw(value))[:_SHOWN_LENGTH], display(variable, value), name in writable,
+            variable, raw.get(name, raw_text(value))[:_SHOWN_LENGTH], display(variable, value), name in writable,
             name not in applies, entry.errors.get(name, ""), _about(entry.warnings, name), at, by,
         )  # fmt: skip
 
@@ -181,7 +185,7 @@ def _readable(questions: Questions, raw: Mapping[str, str]) -> dict[str, Value]:
     return values
 
 
-def _raw(value: Value) -> str:
+def raw_text(value: Value) -> str:
     """Return a stored value as its field holds it."""
     if value is None:
         return ""

@@ -70,3 +70,31 @@ class CrfValue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.variable} (save {self.form_version})"
+
+
+class CrfDraft(models.Model):
+    """What one person has typed into one form and not saved yet: as typed, right or wrong, seen by nobody else.
+
+    A draft is no record: it has no history and no audit event, and is gone with the save.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    patient = models.ForeignKey("patients.Patient", on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    visit = models.CharField(max_length=60)
+    instance = models.PositiveSmallIntegerField()
+    # The version of the form that was on the page.
+    read_version = models.PositiveIntegerField()
+    # Text by field, only where it differs from what that version holds; the reason's two fields too.
+    typed = models.JSONField()
+    kept_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner", "patient", "name", "visit", "instance"], name="crf_draft_once_a_person"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"draft of {self.owner_id} for form {self.name} of {self.patient_id}"

@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from apps.crf import views
+from apps.crf import views, views_draft
 
 app_name = "crf"
 urlpatterns = [
     path("", views.form, name="form"),
     path("history/<str:variable>/", views.history, name="history"),
+    path("draft/", views_draft.keep, name="draft"),
+    path("draft/discard/", views_draft.discard, name="draft-discard"),
     path("<str:form>/<str:visit>/<int:instance>/", views.form, name="further"),
+    path("<str:form>/<str:visit>/<int:instance>/draft/", views_draft.keep, name="further-draft"),
+    path("<str:form>/<str:visit>/<int:instance>/draft/discard/", views_draft.discard, name="further-draft-discard"),
     path("<str:form>/<str:visit>/<int:instance>/history/<str:variable>/", views.history, name="further-history"),
 ]

@@ -10,13 +10,15 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
+from apps.accounts.access import person
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.core.errors import Refusal
 from apps.crf import selectors
 from apps.crf.dictionary_checks import RESERVED
+from apps.crf.drafts import discard_draft, draft_of
 from apps.crf.forms import Entry, Reason, build_sections
-from apps.crf.models import CrfForm
+from apps.crf.models import CrfDraft, CrfForm
 from apps.crf.places import MAIN, STAY, Place
 from apps.crf.schedule import form_url, title_of
 from apps.crf.selectors import questions_of
@@ -43,6 +45,10 @@ def form(
     if request.method == "POST":
         return _save(request, patient, place)
     stored = selectors.form_of(patient, place)
+    draft = draft_of(request.user, patient, place)
+    if draft is not None:
+        # With the version that was read, so that the save finds what others changed meanwhile.
+        return _render(request, patient, stored, Entry.of_draft(draft), draft.read_version, draft=draft)
     entry = Entry(warnings=tuple(selectors.warnings_of(stored)))
     return _render(request, patient, stored, entry, version=stored.version)
 
@@ -66,7 +72,7 @@ def history(
 
 def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
     raw = {name: request.POST.get(name, "") for name in request.POST if name not in RESERVED}
-    version = _version(request)
+    version = read_version(request)
     reason = Reason.read(request.POST)
     try:
         result = save_form(
@@ -84,11 +90,13 @@ def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
         mine = {name: value for name, value in raw.items() if name in error.mine}
         stored = selectors.form_of(patient, place)
         return _render(request, patient, stored, Entry(mine, error.errors, reason=reason), stored.version, error)
+    discard_draft(actor=person(request.user), patient=patient, place=place)
     _say_what_was_saved(request, result)
     return redirect(form_url(patient, place))
 
 
-def _version(request: HttpRequest) -> int:
+def read_version(request: HttpRequest) -> int:
+    """Return the version of the form that the page in the browser was made of."""
     text = request.POST.get("version", "")
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
@@ -104,8 +112,9 @@ def _say_what_was_saved(request: HttpRequest, result: SaveResult) -> None:
 
 
 def _render(
-    request: HttpRequest, patient: Patient, stored: CrfForm, entry: Entry, version: int, problem: Refusal | None = None
-) -> HttpResponse:
+    request: HttpRequest, patient: Patient, stored: CrfForm, entry: Entry, version: int, problem: Refusal | None = None,
+    *, draft: CrfDraft | None = None,
+) -> HttpResponse:  # fmt: skip
     questions = questions_of(stored.place)
     writable = writable_variables(cast(User, request.user), patient, questions)
     sections = build_sections(questions, stored, writable, entry)
@@ -120,6 +129,7 @@ def _render(
         "can_save": bool(writable),
         "completeness": selectors.completeness(stored),
         "problem": problem,
+        "draft": draft,
         "reason": entry.reason,
         "field_errors": [field for field in fields if field.error],
         "other_errors": {name: text for name, text in entry.errors.items() if name not in questions.variables},

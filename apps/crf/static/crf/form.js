@@ -63,19 +63,78 @@ function askWhy(form) {
   show();
 }
 
+/** Send the form to the place where drafts are kept; "signed-out" where the session has ended. */
+async function keep(form, leaving) {
+  const options = { method: "POST", body: new FormData(form), redirect: "manual", keepalive: leaving };
+  const answer = await fetch(form.dataset.draftUrl, options).catch(() => null);
+  if (answer?.type === "opaqueredirect") return { state: "signed-out" };
+  // Who signs in again has a new token.
+  if (answer?.status === 403 && !leaving) return { state: (await renewToken(form)) ? "again" : "signed-out" };
+  if (!answer?.ok) return { state: "not-kept" };
+  return { state: "kept", at: (await answer.json()).kept_at };
+}
+
+async function renewToken(form) {
+  const answer = await fetch(location.href, { redirect: "manual" }).catch(() => null);
+  if (!answer?.ok) return false;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const token = page.querySelector("[data-crf-form] [name=csrfmiddlewaretoken]");
+  if (token) form.elements.csrfmiddlewaretoken.value = token.value;
+  return token !== null;
+}
+
+const KEEP_AFTER = 1000;
+const TRY_AGAIN_AFTER = 5000;
+
+/** Say what is not saved, and keep it as a draft while it is typed. */
 function guard(form) {
   const state = form.querySelector("[data-unsaved-text]");
   let unsaved = "unsaved" in form.dataset;
+  let timer = null;
+  let last = { state: "" };
+  const text = () => {
+    if (!unsaved) return "";
+    const words = { kept: "keptText", "signed-out": "signedOutText", "not-kept": "notKeptText" }[last.state];
+    return state.dataset[words ?? "unsavedText"].replace("{time}", last.at ?? "");
+  };
   const show = () => {
-    if (state) state.textContent = unsaved ? state.dataset.unsavedText : "";
+    if (state && state.textContent !== text()) state.textContent = text();
+  };
+  const store = async () => {
+    timer = null;
+    last = await keep(form, false);
+    if (last.state === "again") last = await keep(form, false);
+    // Nothing differs from what is stored any more.
+    if (last.state === "kept" && !last.at) unsaved = false;
+    if (last.state !== "kept") timer = setTimeout(store, TRY_AGAIN_AFTER);
+    show();
+    return last.state;
   };
   form.addEventListener("input", () => {
     unsaved = true;
     show();
+    clearTimeout(timer);
+    if (form.dataset.draftUrl) timer = setTimeout(store, KEEP_AFTER);
   });
-  form.addEventListener("submit", () => {
-    unsaved = false;
+  form.addEventListener("submit", async (event) => {
+    if (last.state !== "signed-out") {
+      clearTimeout(timer);
+      timer = null;
+      unsaved = false;
+      return;
+    }
+    // The answer to a form that is sent without a session is the page for signing in, and the fields would be gone.
+    event.preventDefault();
+    if ((await store()) === "kept") form.requestSubmit();
   });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden" && timer !== null && last.state !== "signed-out") keep(form, true);
+  });
+  for (const button of document.querySelectorAll("[data-discard]")) {
+    button.addEventListener("click", () => {
+      unsaved = false;
+    });
+  }
   window.addEventListener("beforeunload", (event) => {
     if (unsaved) event.preventDefault();
   });
