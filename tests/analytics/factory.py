@@ -19,7 +19,8 @@ from apps.cohorts.table import COMPARED_SCORES, NO_CT, count_exclusions
 from apps.core import store
 from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
-from apps.crf.selectors import completeness, score_inputs_of
+from apps.crf.rules import completeness
+from apps.crf.selectors import score_inputs_of
 from apps.demonstration.cohort import form_values
 from apps.experiments.models import Experiment, PatientResult
 from apps.patients.models import Patient
@@ -120,8 +121,8 @@ def _save_patients(
         center.save()
     dictionary = load_dictionary().id
     CrfForm.objects.bulk_create(
-        CrfForm(patient=patient, dictionary_version=dictionary, values=values, version=1,
-                is_complete=completeness(values).is_complete)
+        CrfForm(patient=patient, main_of=patient, dictionary_version=dictionary, values=values, version=1,
+                is_complete=completeness(load_dictionary(), values).is_complete)
         for patient, (_, _, values) in zip(saved, patients, strict=True)
     )  # fmt: skip
     return {patient.study_id: patient for patient in saved}
