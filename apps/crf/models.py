@@ -49,3 +49,9 @@ class CrfValue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.variable} (save {self.form_version})"
+
+
+# Django looks for models here alone.
+from apps.crf.queries.models import Query, QueryMessage, RuleRun  # noqa: E402
+
+__all__ = ["CrfForm", "CrfValue", "Query", "QueryMessage", "RuleRun"]

@@ -18,6 +18,7 @@ from apps.core.errors import Conflict, Refusal
 from apps.crf.conditions import Value, Values
 from apps.crf.dictionary import Dictionary, Level, Variable, load_dictionary
 from apps.crf.models import CrfForm, CrfValue
+from apps.crf.queries.saving import follow_save
 from apps.crf.rules import Finding, applicable, broken_rules, completeness, replay, warnings_of, without_blanks
 from apps.crf.values import RefusedValueError, clean_text, display, parse_value
 from apps.patients.changes import announce
@@ -241,4 +242,5 @@ def _store(actor: User, form: CrfForm, dictionary: Dictionary, changed: Values, 
         actor=actor, action="save_form", target=form, center=form.patient.center,
         changes={name: [before.get(name), value] for name, value in changed.items()}, reason=reason, rows=rows, at=now,
     )  # fmt: skip
+    follow_save(actor=actor, form=form, changed=changed)
     announce(form.patient)

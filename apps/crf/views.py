@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
+from apps.accounts.access import has_permission
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.core.errors import Refusal
@@ -18,6 +19,7 @@ from apps.crf.dictionary import load_dictionary
 from apps.crf.dictionary_checks import RESERVED
 from apps.crf.forms import Entry, Reason, build_sections
 from apps.crf.models import CrfForm
+from apps.crf.queries.selectors import open_by_variable
 from apps.crf.services import (
     FormConflict,
     FormErrors,
@@ -106,6 +108,8 @@ def _render(
         "version": version,
         "stored": stored,
         "can_save": bool(writable),
+        "query_counts": open_by_variable(request.user, patient),
+        "can_ask": has_permission(request.user, Permission.OPEN_QUERIES, patient.center),
         "completeness": selectors.completeness(stored.values),
         "problem": problem,
         "reason": entry.reason,
