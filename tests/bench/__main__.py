@@ -11,13 +11,14 @@ import django
 
 django.setup()
 
-from tests.bench import commands, imaging, library, pages, prediction, preprocessing
+from tests.bench import commands, imaging, library, pages, prediction, preprocessing, queries
 
 SUITES = {
     "library": library.run,
     "preprocessing": preprocessing.run,
     "prediction": prediction.run,
     "pages": pages.run,
+    "queries": queries.run,
     "imaging": imaging.run,
     "commands": commands.run,
 }
