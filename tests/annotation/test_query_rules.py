@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.annotation.models import Mask
 from apps.annotation.query_rules import age_and_sex, volumes
-from apps.crf.dictionary import Dictionary, Section, Text, Variable, VariableType, load_dictionary
+from apps.crf.dictionary import Dictionary, Range, Section, Text, Variable, VariableType, load_dictionary
 from apps.crf.queries.models import Query
 from apps.crf.queries.rules import Subject, base, rules
 from apps.crf.queries.running import run_rules
@@ -106,7 +106,7 @@ def with_volume(monkeypatch: pytest.MonkeyPatch) -> Dictionary:
     """The dictionary with a volume on the form, which the study's own has not."""
     variable = Variable(
         name="volume", label=Text(en="Volume", **{"zh-Hans": "体积"}), type=VariableType.DECIMAL,
-        score_inputs={"volume_ml": "value"},
+        range=Range(low=0.0, high=300.0), score_inputs={"volume_ml": "value"},
     )  # fmt: skip
     section = Section(name="image", label=variable.label, variables=(variable,))
     dictionary = load_dictionary()

@@ -30,8 +30,9 @@ def wide_dictionary() -> Any:
 
     dictionary = load_dictionary()
     words = Text(en="Further", **{"zh-Hans": "其他"})
+    bounds = {"range": Range(low=-9.0, high=9.0), "usual": Range(low=-3.0, high=3.0)}
     further = tuple(
-        Variable(name=f"further_{number}", label=words, type=VariableType.DECIMAL, usual=Range(low=-3.0, high=3.0))
+        Variable(name=f"further_{number}", label=words, type=VariableType.DECIMAL, **bounds)
         for number in range(VARIABLES - len(dictionary.variables))
     )
     section = Section(name="further", label=words, variables=further)

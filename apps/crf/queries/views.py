@@ -204,7 +204,7 @@ def of_variable(request: HttpRequest, study_id: str, variable: str) -> HttpRespo
             return redirect("crf:queries", study_id, variable)
     queries = queries_visible_to(request.user).filter(patient=patient, variable=variable).order_by("-opened_at", "-pk")
     context = {
-        "patient": patient, "variable": variable, "label": label_of(variable), "can_ask": can_ask, "form": form,
+        "patient": patient, "variable": variable, "about": label_of(variable), "can_ask": can_ask, "form": form,
         "problem": problem, "rows": in_words(request.user, list(queries)),
     }  # fmt: skip
     is_fragment = getattr(request, "htmx", False) and request.method == "GET"
