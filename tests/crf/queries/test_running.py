@@ -49,6 +49,7 @@ def test_a_run_opens_and_a_second_changes_nothing(doubtful: Patient) -> None:
     assert (list(Query.objects.values()), events.count()) == (before, 1)
 
 
+@pytest.mark.django_db(transaction=True)  # the chain is closed at commit
 def test_the_trail_vouches_for_the_threads(doubtful: Patient, save: Save) -> None:
     run_rules()
     save(doubtful, {"gcs": 7})

@@ -30,6 +30,7 @@ def ask(users: Users, patient: Patient, variable: str = "age") -> Query:
     return services.open_query(actor=users[Role.DATA_MANAGER], patient=patient, variable=variable, text="Is it right?")
 
 
+@pytest.mark.django_db(transaction=True)  # the chain is closed at commit
 def test_from_question_to_closure(users: Users, doubtful: Patient) -> None:
     query = ask(users, doubtful)
     assert (query.state, query.about, query.opened_by) == ("open", {"age": 60}, users[Role.DATA_MANAGER])
