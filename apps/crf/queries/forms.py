@@ -22,7 +22,7 @@ class QueryFilter(forms.Form):
     patient = forms.CharField(label=_("Study id"), max_length=20, required=False)
     state = forms.ChoiceField(
         label=_("State"), required=False,
-        choices=[("", _("open and answered")), *Query.State.choices, ("all", _("all"))],
+        choices=[("", _("not closed")), *Query.State.choices, ("all", _("all"))],
     )  # fmt: skip
     whose = forms.ChoiceField(
         label=_("For"), required=False,

@@ -30,6 +30,8 @@ class ShownQuery:
     value: str
     source: str
     question: str
+    # The values that it is about as they were when it was asked: (label, value).
+    about: tuple[tuple[str, str], ...]
     messages: tuple[ShownMessage, ...]
     actions: tuple[str, ...]
 
@@ -54,7 +56,8 @@ def _shown(actor: Actor, query: Query, messages: list[QueryMessage]) -> ShownQue
     source = str(rule.label) if rule else query.rule or _("a person")
     actions = tuple(may(actor, query)) if isinstance(actor, User) else ()
     value = show(query.variable, query.about.get(query.variable)) if query.variable else ""
-    return ShownQuery(query, label_of(query.variable), value, source, question, lines, actions)
+    about = tuple((label_of(name), show(name, one)) for name, one in query.about.items())
+    return ShownQuery(query, label_of(query.variable), value, source, question, about, lines, actions)
 
 
 def label_of(variable: str) -> str:

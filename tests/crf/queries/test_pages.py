@@ -43,7 +43,7 @@ def page(client: Client, address: str = "/queries/", **headers: str) -> str:
 
 
 def listed(html: str) -> list[int]:
-    return [int(number) for number in re.findall(r'<td><a href="/queries/(\d+)/"', html)]
+    return [int(number) for number in re.findall(r'<td class="query-question"><a href="/queries/(\d+)/"', html)]
 
 
 def test_the_oldest_comes_first_with_its_age(users: Users, asked: Query, client_as: ClientAs) -> None:
@@ -234,3 +234,18 @@ def test_a_run_by_the_api(users: Users, doubtful: Patient, api_as: ApiAs) -> Non
     run_job(job_id=RuleRun.objects.get().job_id)
     told = manager.get(f"/api/v1/queries/runs/{started.json()['id']}/").json()
     assert (told["state"], told["opened"]) == ("succeeded", Query.objects.count())
+
+
+def test_the_thread_shows_what_was_asked_about(
+    users: Users, doubtful: Patient, save: Save, client_as: ClientAs
+) -> None:
+    run_rules()
+    query = query_on("inconsistent.coma_fits_gcs")
+    html = page(client_as(users[Role.MONITOR]), f"/queries/{query.pk}/")
+    about = html.partition('<dl class="query-about">')[2].partition("</dl>")[0]
+    assert re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", about) == [
+        ("Coma when asked", "Yes"), ("Glasgow Coma Scale when asked", "15")
+    ]  # fmt: skip
+    save(doubtful, {"gcs": 6})
+    html = page(client_as(users[Role.MONITOR]), f"/queries/{query.pk}/")
+    assert "Coma is now: Yes; Glasgow Coma Scale is now: 6" in html
