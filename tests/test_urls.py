@@ -22,6 +22,7 @@ from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
 from apps.cohorts.models import Snapshot
 from apps.core.models import Job
+from apps.crf.models import Query
 from apps.experiments.models import Experiment
 from apps.imaging import geometry
 from apps.imaging.models import ImagingStudy, Series
@@ -45,6 +46,10 @@ DASHBOARD = frozenset({R.DATA_MANAGER, R.PI, R.SCIENTIST})
 SCIENTIST = frozenset({R.SCIENTIST})
 EXPORTS = frozenset({R.COORDINATOR, R.DATA_MANAGER, R.PI, R.SCIENTIST})
 PROMOTERS = frozenset({R.PI, R.SCIENTIST})
+QUERIES = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER, R.PI, R.MONITOR})
+ALL_QUERIES = QUERIES - {R.ASSESSOR}  # the query of this test is on the age, which the blinded don't see
+ASKS = frozenset({R.DATA_MANAGER, R.PI, R.MONITOR})
+DATA_MANAGER = frozenset({R.DATA_MANAGER})
 
 DONE, FOUND, BAD, CONFLICT, REFUSED = 200, 302, 400, 409, 422
 # What a role that may do it gets; every other role gets 404, as if the thing were not there.
@@ -93,6 +98,23 @@ PAGES = [
     Row("crf:further", READS_CRF),
     Row("crf:further", frozenset({R.COORDINATOR, R.ASSESSOR}), FOUND, "post", {"version": "0"}),  # an outcome
     Row("crf:further-history", READS_CRF, HIDDEN),  # the age is none of its questions
+    Row("crf:queries", QUERIES),
+    Row("crf:queries", ASKS, REFUSED, "post"),
+    Row("crf:further-queries", QUERIES, HIDDEN),  # the age is none of its questions
+    Row("crf:further-queries", ASKS, HIDDEN, "post"),
+    Row("queries:list", QUERIES, of_center=False),
+    Row("queries:open", ASKS, of_center=False),
+    Row("queries:open", ASKS, DONE, "post", {"patients": "nonsense"}, of_center=False),
+    Row("queries:bulk", DATA_MANAGER, FOUND, "post", of_center=False),
+    Row("queries:run", DATA_MANAGER, FOUND, "post", of_center=False),
+    # Each sees his own alone; tests/crf/queries/test_pages.py.
+    Row("queries:run-status", DATA_MANAGER, HIDDEN, of_center=False),
+    Row("queries:run-retry", DATA_MANAGER, HIDDEN, "post", of_center=False),
+    Row("queries:thread", ALL_QUERIES),
+    Row("queries:answer", COORDINATOR, REFUSED, "post"),
+    Row("queries:close", DATA_MANAGER, FOUND, "post"),
+    Row("queries:reopen", DATA_MANAGER, REFUSED, "post"),
+    Row("queries:assign", DATA_MANAGER, FOUND, "post", {"to": ""}),
     Row("codebook", CODEBOOK, of_center=False),
     Row("imaging:upload", COORDINATOR, REFUSED, "post", FILES),
     Row("imaging:choose", COORDINATOR, REFUSED, "post", {"series": ""}),
@@ -153,6 +175,16 @@ API = [
     Row("api-forms", READS_CRF),
     Row("api-further-form", READS_CRF),
     Row("api-further-form", frozenset({R.COORDINATOR, R.ASSESSOR}), DONE, "patch", {"version": 0, "values": {}}),
+    Row("api-query-list", QUERIES, of_center=False),
+    Row("api-query-list", ASKS, BAD, "post", {}, of_center=False),
+    Row("api-query-bulk", DATA_MANAGER, BAD, "post", {}, of_center=False),
+    Row("api-rule-run-list", DATA_MANAGER, 202, "post", of_center=False),
+    Row("api-rule-run", DATA_MANAGER, HIDDEN, of_center=False),
+    Row("api-query", ALL_QUERIES),
+    Row("api-query-answer", COORDINATOR, REFUSED, "post", {}),
+    Row("api-query-close", DATA_MANAGER, DONE, "post", {}),
+    Row("api-query-reopen", DATA_MANAGER, REFUSED, "post", {}),
+    Row("api-query-assign", DATA_MANAGER, DONE, "post", {"assigned_to": None}),
     Row("api-series-list", CLINICAL),
     Row("api-series-list", COORDINATOR, REFUSED, "post", FILES),
     Row("api-series", CLINICAL),
@@ -272,8 +304,11 @@ def furnish(center: Center, owner: User) -> Place:
     prediction = Prediction.objects.create(
         patient=patient, experiment=experiment, series=series, form_version=1, job=ended_job()
     )
+    query = Query.objects.create(patient=patient, variable="age", about={"age": None}, opened_by=owner)
     parts = {
         "study_id": patient.study_id,
+        "query_id": query.pk,
+        "run_id": 1,
         "series_id": series.pk,
         "index": 0,
         "prediction_id": prediction.pk,
@@ -373,11 +408,14 @@ def test_a_foreign_series_under_an_own_patient_is_not_found(
     assert ask(client, row, mixed) == HIDDEN
 
 
-@pytest.mark.parametrize("row", naming("study_id", "series_id", "prediction_id", "experiment_id", "name"), ids=str)
+@pytest.mark.parametrize(
+    "row", naming("study_id", "series_id", "prediction_id", "experiment_id", "name", "query_id"), ids=str
+)
 def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, client_as: Any, api_as: Any) -> None:
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
               "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
-              "variable": "none", "form": "none", "visit": "none", "instance": 10**30}  # fmt: skip
+              "variable": "none", "form": "none", "visit": "none", "instance": 10**30, "query_id": 10**30,
+              "run_id": 10**30}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

@@ -25,6 +25,11 @@ class Permission(StrEnum):
     VIEW_CODEBOOK = "view_codebook"
     ENTER_CRF = "enter_crf"
     ENTER_OUTCOME = "enter_outcome"
+    VIEW_QUERIES = "view_queries"
+    VIEW_ALL_QUERIES = "view_all_queries"
+    OPEN_QUERIES = "open_queries"
+    ANSWER_QUERIES = "answer_queries"
+    MANAGE_QUERIES = "manage_queries"
     VIEW_IMAGING = "view_imaging"
     UPLOAD_CT = "upload_ct"
     UPLOAD_MASK = "upload_mask"
@@ -42,24 +47,34 @@ class Permission(StrEnum):
 P = Permission
 _READ = frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_CODEBOOK, P.VIEW_IMAGING})
 _PROGNOSIS = frozenset({P.VIEW_SCORES, P.VIEW_PREDICTIONS})
+# VIEW_QUERIES alone shows those on outcomes, without what a rule tells of the image.
+_QUERIES = frozenset({P.VIEW_QUERIES, P.VIEW_ALL_QUERIES})
 
 # The outcome assessor is blinded: no score, no prediction, no dashboard. The scientist works with pseudonymous
 # cohort data and never opens a patient. The administrator sees accounts and no clinical data.
 MATRIX: dict[Role, frozenset[Permission]] = {
     Role.COORDINATOR: _READ
     | _PROGNOSIS
+    | _QUERIES
+    | {P.ANSWER_QUERIES}
     | {P.ENROLL, P.ENTER_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.UPLOAD_MASK, P.EXPORT_DATA},
     Role.ANNOTATOR: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
     Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
-    Role.ASSESSOR: _READ | {P.ENTER_OUTCOME},
+    Role.ASSESSOR: _READ | {P.ENTER_OUTCOME, P.VIEW_QUERIES, P.ANSWER_QUERIES},
     Role.DATA_MANAGER: _READ
     | _PROGNOSIS
+    | _QUERIES
+    | {P.OPEN_QUERIES, P.MANAGE_QUERIES}
     | {P.ENTER_CRF, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT, P.EXPORT_DATA},
-    Role.PI: _READ | _PROGNOSIS | {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.PROMOTE_MODELS, P.VIEW_AUDIT, P.EXPORT_DATA},
+    Role.PI: _READ
+    | _PROGNOSIS
+    | _QUERIES
+    | {P.OPEN_QUERIES}
+    | {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.PROMOTE_MODELS, P.VIEW_AUDIT, P.EXPORT_DATA},
     Role.SCIENTIST: frozenset(
         {P.VIEW_CODEBOOK, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.RUN_EXPERIMENTS, P.PROMOTE_MODELS, P.EXPORT_DATA}
     ),
-    Role.MONITOR: _READ | {P.VIEW_AUDIT},
+    Role.MONITOR: _READ | _QUERIES | {P.OPEN_QUERIES, P.VIEW_AUDIT},
     Role.ADMINISTRATOR: frozenset({P.MANAGE_ACCOUNTS}),
 }
 

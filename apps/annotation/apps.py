@@ -6,12 +6,14 @@ class AnnotationConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.annotation import page, selectors
+        from apps.annotation.query_rules import register_rules
         from apps.annotation.trail import register_words
         from apps.core import sweep
         from apps.imaging.slices import overlays
         from apps.patients.page import register
 
         register_words()
+        register_rules()
         sweep.keep("annotation.Mask", "file")
         overlays.append(selectors.MaskOverlay())
         for part in page.PARTS:

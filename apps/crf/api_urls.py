@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.crf import api
+from apps.crf.queries import api as queries
 
 urlpatterns = [
     path("patients/<str:study_id>/crf/", api.CrfView.as_view(), name="api-crf"),
@@ -14,4 +15,13 @@ urlpatterns = [
     ),
     path("dictionary/", api.DictionaryView.as_view(), name="api-dictionary"),
     path("dictionary/redcap.csv", api.RedcapView.as_view(), name="api-dictionary-redcap"),
+    path("queries/", queries.QueryList.as_view(), name="api-query-list"),
+    path("queries/bulk/", queries.QueryBulk.as_view(), name="api-query-bulk"),
+    path("queries/runs/", queries.RunList.as_view(), name="api-rule-run-list"),
+    path("queries/runs/<int:run_id>/", queries.RunDetail.as_view(), name="api-rule-run"),
+    path("queries/<int:query_id>/", queries.QueryDetail.as_view(), name="api-query"),
+    path("queries/<int:query_id>/answer/", queries.Answer.as_view(), name="api-query-answer"),
+    path("queries/<int:query_id>/close/", queries.Close.as_view(), name="api-query-close"),
+    path("queries/<int:query_id>/reopen/", queries.Reopen.as_view(), name="api-query-reopen"),
+    path("queries/<int:query_id>/assign/", queries.Assign.as_view(), name="api-query-assign"),
 ]

@@ -6,13 +6,18 @@ class CrfConfig(AppConfig):
 
     def ready(self) -> None:
         # Models can't be imported before all apps are loaded.
+        from apps.accounts.context import count_with
         from apps.crf.facts import facts_from_form
         from apps.crf.parts import register_parts
+        from apps.crf.queries.rules import register_own_rules
+        from apps.crf.queries.selectors import count_waiting
         from apps.crf.trail import register_words
         from apps.crf.verification import register_verification
         from apps.patients.facts import tell
 
         register_parts()
+        register_own_rules()
         register_words()
         register_verification()
         tell(facts_from_form)
+        count_with("queries:list", count_waiting)

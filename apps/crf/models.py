@@ -98,3 +98,9 @@ class CrfDraft(models.Model):
 
     def __str__(self) -> str:
         return f"draft of {self.owner_id} for form {self.name} of {self.patient_id}"
+
+
+# Django looks for models here alone.
+from apps.crf.queries.models import Query, QueryMessage, RuleRun  # noqa: E402
+
+__all__ = ["CrfDraft", "CrfForm", "CrfValue", "Query", "QueryMessage", "RuleRun"]

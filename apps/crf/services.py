@@ -19,6 +19,8 @@ from apps.crf.conditions import Value, Values
 from apps.crf.dictionary import Level, Questions, Variable, load_dictionary
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.places import MAIN_PLACE, Place
+from apps.crf.queries.saving import follow_save
+from apps.crf.rows import get_row
 from apps.crf.rules import Finding, applicable, broken_rules, completeness, replay, warnings_of, without_blanks
 from apps.crf.selectors import new_form, questions_of
 from apps.crf.values import RefusedValueError, clean_text, display, parse_value
@@ -160,14 +162,12 @@ def _quotable(name: str) -> str:
 
 def _lock_form(patient: Patient, place: Place, *, create: bool) -> CrfForm:
     """Return the patient's form under a row lock; a form that would stay empty is not created."""
-    unsaved = new_form(patient, place)
-    where = {"patient": patient, "name": place.form, "visit": place.visit, "instance": place.instance}
     if create:
-        further = {"dictionary_version": unsaved.dictionary_version, "main_of_id": unsaved.main_of_id}
-        CrfForm.objects.get_or_create(**where, defaults=further)
-    form = CrfForm.objects.select_for_update().filter(**where).first()
+        get_row(patient, place)
+    rows = CrfForm.objects.select_for_update()
+    form = rows.filter(patient=patient, name=place.form, visit=place.visit, instance=place.instance).first()
     if form is None:
-        return unsaved
+        return new_form(patient, place)
     form.patient = patient
     if place.is_main:
         form.main_of = patient  # which patient.form gives from here on
@@ -249,4 +249,5 @@ def _store(actor: User, form: CrfForm, questions: Questions, changed: Values, re
         actor=actor, action="save_form", target=form, center=form.patient.center,
         changes={name: [before.get(name), value] for name, value in changed.items()}, reason=reason, rows=rows, at=now,
     )  # fmt: skip
+    follow_save(actor=actor, form=form, changed=changed)
     announce(form.patient)

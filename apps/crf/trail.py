@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit.words import Action, Change, Kind, pair_of, register
 from apps.crf.dictionary import load_dictionary
+from apps.crf.queries.trail import register_query_words
 from apps.crf.values import display_with_unit
 
 
@@ -17,6 +18,7 @@ def register_words() -> None:
         Action("save_form", _("Entered values into the case report form"), describe=describe_values),
         Action("take_into_trail", _("Took the values of an earlier version of the platform into the audit trail")),
     )
+    register_query_words()
 
 
 def describe_values(changes: Mapping[str, Any]) -> list[Change]:

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.crf import views, views_draft
+from apps.crf.queries.views import of_variable
 
 app_name = "crf"
 urlpatterns = [
@@ -14,4 +15,6 @@ urlpatterns = [
     path("<str:form>/<str:visit>/<int:instance>/draft/", views_draft.keep, name="further-draft"),
     path("<str:form>/<str:visit>/<int:instance>/draft/discard/", views_draft.discard, name="further-draft-discard"),
     path("<str:form>/<str:visit>/<int:instance>/history/<str:variable>/", views.history, name="further-history"),
+    path("queries/<str:variable>/", of_variable, name="queries"),
+    path("<str:form>/<str:visit>/<int:instance>/queries/<str:variable>/", of_variable, name="further-queries"),
 ]

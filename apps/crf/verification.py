@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from apps.audit.verification import Fault, checks, vouched_models
-from apps.crf.models import CrfForm, CrfValue
+from apps.crf.models import CrfForm, CrfValue, QueryMessage
 from apps.crf.rules import replay
 
 
 def register_verification() -> None:
-    """Let no value that was ever entered, and no form, differ from the trail unseen."""
-    vouched_models.append(CrfValue._meta.label_lower)
+    """Let no value that was ever entered, no step of a query and no form, differ from the trail unseen."""
+    vouched_models.extend([CrfValue._meta.label_lower, QueryMessage._meta.label_lower])
     checks.append(forms_differing_from_history)
 
 

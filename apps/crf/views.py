@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
-from apps.accounts.access import person
+from apps.accounts.access import has_permission, person
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.core.errors import Refusal
@@ -20,6 +20,7 @@ from apps.crf.drafts import discard_draft, draft_of
 from apps.crf.forms import Entry, Reason, build_sections
 from apps.crf.models import CrfDraft, CrfForm
 from apps.crf.places import MAIN, STAY, Place
+from apps.crf.queries.selectors import open_by_variable
 from apps.crf.schedule import form_url, title_of
 from apps.crf.selectors import questions_of
 from apps.crf.services import (
@@ -127,6 +128,8 @@ def _render(
         "version": version,
         "stored": stored,
         "can_save": bool(writable),
+        "query_counts": open_by_variable(request.user, stored),
+        "can_ask": has_permission(request.user, Permission.OPEN_QUERIES, patient.center),
         "completeness": selectors.completeness(stored),
         "problem": problem,
         "draft": draft,

@@ -29,6 +29,7 @@ urlpatterns = [
     path("patients/<str:study_id>/mask/", include("apps.annotation.urls")),
     path("patients/<str:study_id>/", include("apps.predictions.urls")),
     path("codebook/", include("apps.crf.codebook.urls")),
+    path("queries/", include("apps.crf.queries.urls")),
     path("viewer/", viewer, name="viewer"),
     path("viewer/<path:route>", viewer, name="viewer-route"),
     path("exports/", include("apps.cohorts.urls")),

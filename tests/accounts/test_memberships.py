@@ -106,8 +106,9 @@ class TestPolicy:
         assert MATRIX[Role.ADMINISTRATOR] == {Permission.MANAGE_ACCOUNTS}
         assert roles_with(Permission.MANAGE_ACCOUNTS) == [Role.ADMINISTRATOR]
 
-    def test_the_monitor_only_reads(self) -> None:
-        assert all(permission.value.startswith("view_") for permission in MATRIX[Role.MONITOR])
+    def test_the_monitor_only_reads_and_asks(self) -> None:
+        does = {permission for permission in MATRIX[Role.MONITOR] if not permission.value.startswith("view_")}
+        assert does == {Permission.OPEN_QUERIES}
 
     def test_the_scientist_opens_no_patient(self) -> None:
         assert not {Permission.VIEW_PATIENTS, Permission.VIEW_CRF, Permission.VIEW_IMAGING} & MATRIX[Role.SCIENTIST]

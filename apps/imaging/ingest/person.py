@@ -21,7 +21,7 @@ from apps.patients.selectors import patients_visible_to
 from ml.volumes.headers import text
 
 # Ages are whole years, of the day of the scan or of admission.
-_AGE_TOLERANCE_YEARS = 2.0
+AGE_TOLERANCE_YEARS = 2.0
 # What programs write in place of a number that they took away.
 _NOBODY = re.compile(r"|ANON.*|UNKNOWN|NONE|NO ?NAME|REMOVED|DE-?ID.*|TEST|[0X*]+")
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
@@ -117,7 +117,7 @@ def _doubts_by_age_and_sex(patient: Patient, datasets: Sequence[Dataset]) -> lis
         if sexes and sex not in sexes:
             doubts.append(_("the sex differs"))
     for age in {years(text(dataset, "PatientAge")) for dataset in datasets} - {None}:
-        if age is not None and ages and min(abs(age - known) for known in ages) > _AGE_TOLERANCE_YEARS:
+        if age is not None and ages and min(abs(age - known) for known in ages) > AGE_TOLERANCE_YEARS:
             doubts.append(_("the age is %(age)d, not about %(known)d years") % {"age": age, "known": round(ages[0])})
             break
     return doubts

@@ -1,0 +1,117 @@
+"""Rules that hold the case report form against the CT and its mask.
+
+The mask tells the hematoma alone: neither ventricles nor the midline are outlined, so IVH and side are not compared.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.policy import Permission
+from apps.annotation.models import Mask
+from apps.annotation.selectors import current_masks
+from apps.crf.conditions import Value
+from apps.crf.queries.rules import Evidence, Facts, Finding, Gather, Rule, Subject, register_rule
+from apps.imaging.ingest.person import AGE_TOLERANCE_YEARS, years
+from apps.imaging.selectors import chosen_series
+from apps.patients.models import Patient
+
+AGE, SEX, VOLUME = "image_age", "image_sex", "image_volume"
+SEXES = {"male": "M", "female": "F"}
+# A change of either size is taken for a real one beyond the error of measurement: Dowlatshahi D, et al. Defining
+# hematoma expansion in intracerebral hemorrhage. Neurology 2011;76:1238-44. Here a difference must exceed both.
+VOLUME_ML, VOLUME_FRACTION = 6.0, 0.33
+
+
+def _volume_variable(subject: Subject) -> str | None:
+    """The variable of the form that holds the hematoma volume, where the dictionary has one."""
+    for variable in subject.questions.variables.values():
+        if "volume_ml" in variable.score_inputs:
+            return variable.name
+    return None
+
+
+def age_and_sex(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
+    """Return age in years and sex as the header of the patient's initial CT has them."""
+    rows = chosen_series().filter(patient__in={subject.patient_id for subject in subjects})
+    found: dict[int, dict[str, Facts]] = {}
+    for patient_id, header in rows.values_list("patient", "acquisition"):
+        facts: dict[str, Facts] = {}
+        age, sex = years(str(header.get("PatientAge", ""))), str(header.get("PatientSex", ""))
+        if age is not None:
+            facts["age"] = {"age": age}
+        if sex in SEXES.values():
+            facts["sex"] = {"sex": sex}
+        found[patient_id] = facts
+    return found
+
+
+def volumes(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
+    """Return the volume of the mask that counts, for the form's variable of the volume."""
+    names = {subject.patient_id: name for subject in subjects if (name := _volume_variable(subject))}
+    masks: Mapping[int, Mask] = current_masks([Patient(pk=key) for key in names]) if names else {}
+    return {
+        patient_id: {names[patient_id]: {"ml": float(mask.volume_ml), "version": mask.version}}
+        for patient_id, mask in masks.items()
+    }
+
+
+def _differing(key: str, differs: Callable[[Value, Facts], bool], fact: str) -> Callable[..., Iterator[Finding]]:
+    def find(subject: Subject, evidence: Evidence) -> Iterator[Finding]:
+        for name, facts in evidence.items():
+            value = subject.values.get(name)
+            if value is not None and fact in facts and differs(value, facts):
+                yield Finding(key, name, {name: value}, facts)
+
+    return find
+
+
+def _age_differs(value: Any, facts: Facts) -> bool:
+    return abs(float(value) - float(facts["age"])) > AGE_TOLERANCE_YEARS
+
+
+def _sex_differs(value: Any, facts: Facts) -> bool:
+    return value in SEXES and SEXES[value] != facts["sex"]
+
+
+def _volume_differs(value: Any, facts: Facts) -> bool:
+    difference = abs(float(value) - facts["ml"])
+    return bool(difference > VOLUME_ML and difference > VOLUME_FRACTION * facts["ml"])
+
+
+def _say_age(finding: Finding) -> str:
+    return gettext("%(label)s is %(value)s on the form and %(age)d years in the header of the CT. Check both.") % {
+        "label": finding.label, "value": finding.shown, "age": finding.facts["age"],
+    }  # fmt: skip
+
+
+def _say_sex(finding: Finding) -> str:
+    sentence = gettext("%(label)s is %(value)s on the form and another in the header of the CT. Check both.")
+    return sentence % {"label": finding.label, "value": finding.shown}
+
+
+def _say_volume(finding: Finding) -> str:
+    return gettext("%(label)s is %(value)s on the form and %(ml).1f mL by the mask. Check both.") % {
+        "label": finding.label, "value": finding.shown, "ml": finding.facts["ml"],
+    }  # fmt: skip
+
+
+def _always(gather: Gather) -> Callable[[], Gather]:
+    return lambda: gather
+
+
+RULES = (
+    Rule(AGE, _("Age differs from the CT"), _differing(AGE, _age_differs, "age"), _say_age, _always(age_and_sex),
+         Permission.VIEW_IMAGING),
+    Rule(SEX, _("Sex differs from the CT"), _differing(SEX, _sex_differs, "sex"), _say_sex, _always(age_and_sex),
+         Permission.VIEW_IMAGING),
+    Rule(VOLUME, _("Volume differs from the mask"), _differing(VOLUME, _volume_differs, "ml"), _say_volume,
+         _always(volumes), Permission.VIEW_IMAGING),
+)  # fmt: skip
+
+
+def register_rules() -> None:
+    for rule in RULES:
+        register_rule(rule)
