@@ -16,8 +16,8 @@ from apps.core.jobs import run_job
 from apps.crf.queries.models import Query, RuleRun
 from apps.crf.services import save_form
 from apps.patients.models import Patient
+from tests.browser.axe import assert_accessible
 from tests.browser.forms import VALUES, enter
-from tests.browser.test_audit_trail import faults_of
 
 pytestmark = [
     pytest.mark.browser,
@@ -78,7 +78,7 @@ def test_from_the_rule_to_closure(open_as: OpenAs, doubtful: Patient) -> None:
     run_from_the_button(manager)
     rows = manager.locator("#queries tbody tr")
     expect(rows).to_have_count(2)
-    assert faults_of(manager) == []
+    assert_accessible(manager)
 
     coordinator = open_as(Role.COORDINATOR, "/patients/")
     link = coordinator.get_by_role("link", name="Queries")
@@ -87,7 +87,7 @@ def test_from_the_rule_to_closure(open_as: OpenAs, doubtful: Patient) -> None:
     row = coordinator.locator("#queries tbody tr").filter(has_text="300 mmHg is unusual")
     row.get_by_role("link", name="Systolic blood pressure").click()
     coordinator.get_by_label("Your answer").fill("Measured twice, both arms.")
-    assert faults_of(coordinator) == []
+    assert_accessible(coordinator)
     coordinator.get_by_role("button", name="Answer").click()
     expect(coordinator.locator(".ichor-subtitle .badge").first).to_have_text("answered")
 
@@ -98,7 +98,7 @@ def test_from_the_rule_to_closure(open_as: OpenAs, doubtful: Patient) -> None:
     mark.focus()
     coordinator.keyboard.press("Enter")
     expect(field.locator(".query-text")).to_contain_text("Coma is a GCS of 8 or less")
-    assert faults_of(coordinator) == []
+    assert_accessible(coordinator)
     enter(coordinator, "gcs", "7")
     coordinator.locator("label").filter(has_text="Query answered").click()
     coordinator.get_by_role("button", name="Save").click()
@@ -123,12 +123,12 @@ def test_a_person_asks_and_many_are_assigned(open_as: OpenAs, doubtful: Patient,
     monitor.get_by_label("Question").fill("Is this the age at onset?")
     monitor.get_by_role("button", name="Ask about this value").click()
     expect(monitor.locator(".query-text")).to_have_text("Is this the age at onset?")
-    assert faults_of(monitor) == []
+    assert_accessible(monitor)
     manager = open_as(Role.DATA_MANAGER, "/queries/open/")
     manager.get_by_label("Study ids").fill(str(doubtful))
     manager.get_by_label("Variable").select_option("gcs")
     manager.get_by_label("Question").fill("Before sedation?")
-    assert faults_of(manager) == []
+    assert_accessible(manager)
     manager.get_by_role("button", name="Open the queries").click()
     manager.get_by_label("Tick all").check()
     expect(manager.locator("[data-bulk-count]")).to_have_text("ticked: 2")
@@ -146,8 +146,8 @@ def test_everybody_can_use_it(open_as: OpenAs, doubtful: Patient, width: int, sc
     run_rules()
     page = open_as(Role.DATA_MANAGER, "/queries/", width, color_scheme=scheme)
     expect(page.locator("#queries tbody tr")).to_have_count(2)
-    assert faults_of(page) == []
+    assert_accessible(page)
     page.get_by_label("For").select_option("mine")
     expect(page.locator("#queries")).to_contain_text("No query fits")
     page.goto(f"/queries/{Query.objects.first().pk}/")  # type: ignore[union-attr]
-    assert faults_of(page) == []
+    assert_accessible(page)
