@@ -101,7 +101,7 @@ FILTERS = [
 
 
 class QueryList(APIView):
-    @extend_schema(responses=QueryPage, parameters=FILTERS)
+    @extend_schema(operation_id="queries_list", responses=QueryPage, parameters=FILTERS)
     def get(self, request: Request) -> Response:
         """Return the queries of the actor's centers, the oldest first."""
         require(request.user, Permission.VIEW_QUERIES)

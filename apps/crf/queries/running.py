@@ -44,7 +44,8 @@ def _run_batch(actor: User | None, keys: list[int], gathers: Mapping[str, Gather
     list(CrfForm.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
     forms = list(CrfForm.objects.filter(pk__in=keys).select_related("patient__center").order_by("pk"))
     subjects = [Subject(form.patient_id, form.pk, form.values, form.place) for form in forms]
-    queries = Query.objects.filter(form__in=keys).exclude(rule="")
+    # Locked too: what a person does to one meanwhile waits, and is not written over.
+    queries = Query.objects.select_for_update().filter(form__in=keys).exclude(rule="").order_by("pk")
     steps = steps_for(findings_of(subjects, gathers), queries)
     patients = {form.patient_id: form.patient for form in forms}
     return write_steps(actor=actor, author=None, action="run_rules", steps=steps, patients=patients)

@@ -1,12 +1,13 @@
 """Queries in the words of the reader: what the pages and the API show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
 from apps.accounts.access import Actor
 from apps.accounts.models import User
+from apps.crf.conditions import Value
 from apps.crf.dictionary import load_dictionary
 from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.queries.models import Query, QueryMessage
@@ -62,7 +63,7 @@ def _shown(actor: Actor, query: Query, messages: list[QueryMessage]) -> ShownQue
     source = str(rule.label) if rule else query.rule or _("a person")
     actions = tuple(may(actor, query)) if isinstance(actor, User) else ()
     value = show(query.variable, query.about.get(query.variable)) if query.variable else ""
-    about = tuple((label_of(name), show(name, one)) for name, one in query.about.items())
+    about = tuple((label_of(name), show(name, one)) for name, one in _in_order(query.about))
     place = place_of(query)
     return ShownQuery(
         query, label_of(query.variable), value, source, question, about, place, title_of(place),
@@ -81,6 +82,12 @@ def label_of(variable: str) -> str:
     return str(found.label) if found else variable or _("the form as a whole")
 
 
+def _in_order(about: Mapping[str, Value]) -> list[tuple[str, Value]]:
+    """Return values in the order of the form; a database keeps the names of JSON in an order of its own."""
+    order = list(load_dictionary().all_variables)
+    return sorted(about.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+
+
 def _author(message: QueryMessage) -> str:
     return message.author.full_name if message.author else _("Rule")
 
@@ -94,5 +101,5 @@ def _text(query: Query, message: QueryMessage) -> str:
         return _("everybody who may answer it")
     return "; ".join(
         _("%(label)s is now: %(value)s") % {"label": label_of(name), "value": show(name, value) or _("blank")}
-        for name, value in message.about.items()
+        for name, value in _in_order(message.about)
     )

@@ -244,8 +244,8 @@ def test_the_thread_shows_what_was_asked_about(
     html = page(client_as(users[Role.MONITOR]), f"/queries/{query.pk}/")
     about = html.partition('<dl class="query-about">')[2].partition("</dl>")[0]
     assert re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", about) == [
-        ("Coma when asked", "Yes"), ("Glasgow Coma Scale when asked", "15")
+        ("Glasgow Coma Scale when asked", "15"), ("Coma when asked", "Yes")
     ]  # fmt: skip
     save(doubtful, {"gcs": 6})
     html = page(client_as(users[Role.MONITOR]), f"/queries/{query.pk}/")
-    assert "Coma is now: Yes; Glasgow Coma Scale is now: 6" in html
+    assert "Glasgow Coma Scale is now: 6; Coma is now: Yes" in html
