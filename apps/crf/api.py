@@ -102,12 +102,15 @@ class CrfView(APIView):
 
 
 class FurtherFormView(APIView):
-    @extend_schema(responses=CrfSerializer)
+    @extend_schema(operation_id="patients_further_form_retrieve", responses=CrfSerializer)
     def get(self, request: Request, study_id: str, form: str, visit: str, instance: int) -> Response:
         """Return one form of a patient beside the main one."""
         return _read(request, study_id, Place(form, visit, instance))
 
-    @extend_schema(request=CrfPatchSerializer, responses={200: CrfSerializer, **PROBLEMS})
+    @extend_schema(
+        operation_id="patients_further_form_partial_update", request=CrfPatchSerializer,
+        responses={200: CrfSerializer, **PROBLEMS},
+    )  # fmt: skip
     def patch(self, request: Request, study_id: str, form: str, visit: str, instance: int) -> Response | JsonResponse:
         """Change values of one form beside the main one: all that are sent, or none."""
         return _change(request, study_id, Place(form, visit, instance))
