@@ -36,6 +36,9 @@ CLINICAL = EVERYBODY - {R.SCIENTIST, R.ADMINISTRATOR}  # may open a patient
 READS_CRF = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER, R.PI, R.MONITOR})
 CODEBOOK = READS_CRF | {R.SCIENTIST}
 WRITES_CRF = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER})
+SIGNERS = frozenset({R.PI})
+ASSESSOR = frozenset({R.ASSESSOR})
+LOCKERS = frozenset({R.DATA_MANAGER})
 BLINDED = frozenset({R.ASSESSOR, R.ANNOTATOR, R.REVIEWER, R.MONITOR})
 PROGNOSIS = CLINICAL - BLINDED
 MASKS = frozenset({R.COORDINATOR, R.ANNOTATOR, R.REVIEWER})
@@ -70,6 +73,7 @@ class Row:
 
 
 NOTHING: dict[str, Any] = {}
+SIGNATURE = {"version": "0", "username": "nobody", "password": "nothing"}
 FILE = {"file": ("mask.nii", b"no mask")}
 FILES = {"files": ("slice.dcm", b"no slice")}
 
@@ -86,6 +90,14 @@ PAGES = [
     Row("crf:form", READS_CRF),
     Row("crf:form", WRITES_CRF, FOUND, "post", {"version": "0"}),
     Row("crf:history", READS_CRF),
+    Row("crf:sign", SIGNERS),
+    Row("crf:sign", SIGNERS, REFUSED, "post", {**SIGNATURE, "meaning": "approved"}),  # nothing has been entered
+    Row("crf:sign-outcome", ASSESSOR),
+    Row("crf:sign-outcome", ASSESSOR, REFUSED, "post", {**SIGNATURE, "meaning": "assessed_blinded"}),
+    # Each of these says on the form's page what it did, or why it did not.
+    Row("crf:lock", LOCKERS, FOUND, "post"),
+    Row("crf:unlock", LOCKERS, FOUND, "post", {"reason": "new source data"}),
+    Row("crf:withdraw", READS_CRF, HIDDEN, "post", {"reason": "error"}),  # there is no signature
     Row("codebook", CODEBOOK, of_center=False),
     Row("imaging:upload", COORDINATOR, REFUSED, "post", FILES),
     Row("imaging:choose", COORDINATOR, REFUSED, "post", {"series": ""}),
@@ -143,6 +155,12 @@ API = [
     Row("api-patient", CLINICAL),
     Row("api-crf", READS_CRF),
     Row("api-crf", WRITES_CRF, DONE, "patch", {"version": 0, "values": {}}),
+    Row("api-signatures", READS_CRF),
+    Row("api-signatures", SIGNERS, REFUSED, "post", {**SIGNATURE, "part": "form", "meaning": "approved"}),
+    Row("api-signatures", ASSESSOR, REFUSED, "post", {**SIGNATURE, "part": "outcome", "meaning": "assessed_blinded"}),
+    Row("api-lock", LOCKERS, CONFLICT, "post"),
+    Row("api-unlock", LOCKERS, CONFLICT, "post", {"reason": "new source data"}),
+    Row("api-withdraw", READS_CRF, HIDDEN, "post", {"reason": "error"}),
     Row("api-series-list", CLINICAL),
     Row("api-series-list", COORDINATOR, REFUSED, "post", FILES),
     Row("api-series", CLINICAL),
@@ -274,6 +292,7 @@ def furnish(center: Center, owner: User) -> Place:
         "route": "ichor",
         "export_id": 1,
         "variable": "age",
+        "signature_id": 1,
     }
     return Place(center, parts)
 
@@ -364,7 +383,7 @@ def test_a_foreign_series_under_an_own_patient_is_not_found(
 def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, client_as: Any, api_as: Any) -> None:
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
               "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
-              "variable": "none"}  # fmt: skip
+              "variable": "none", "signature_id": 10**30}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

@@ -8,11 +8,17 @@ class CrfConfig(AppConfig):
         # Models can't be imported before all apps are loaded.
         from apps.crf.facts import facts_from_form
         from apps.crf.parts import register_parts
+        from apps.crf.signatures import trail, verification
+        from apps.crf.signatures.selectors import patients_unblinded
         from apps.crf.trail import register_words
         from apps.crf.verification import register_verification
+        from apps.patients import blinding
         from apps.patients.facts import tell
 
         register_parts()
         register_words()
         register_verification()
+        trail.register_words()
+        verification.register_verification()
         tell(facts_from_form)
+        blinding.tell(patients_unblinded)

@@ -19,6 +19,7 @@ from apps.crf.conditions import Value, Values
 from apps.crf.dictionary import Dictionary, Level, Variable, load_dictionary
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.rules import Finding, applicable, broken_rules, completeness, replay, warnings_of, without_blanks
+from apps.crf.signatures.locks import refuse_if_locked
 from apps.crf.values import RefusedValueError, clean_text, display, parse_value
 from apps.patients.changes import announce
 from apps.patients.models import Patient
@@ -79,8 +80,8 @@ def save_form(
     is stored or nothing. The first entry of a variable needs no reason; every later change of it does.
 
     Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
-    meanwhile), ReasonRefused (missing, or not to be stored), Refusal (no such version), and Http404 for an actor who
-    may enter nothing.
+    meanwhile), ReasonRefused (missing, or not to be stored), FormLocked, Refusal (no such version), and Http404 for an
+    actor who may enter nothing.
     """
     dictionary = load_dictionary()
     writable = writable_variables(actor, patient, dictionary)
@@ -92,6 +93,7 @@ def save_form(
     if not 0 <= read_version <= form.version:
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
     mine, meanwhile = _changes(form, read_version, entered)
+    refuse_if_locked(form, mine)
     foreign = [name for name in mine if name not in writable]
     if foreign:
         sentence = _("Your role does not allow you to enter this value. Leave it as it was.")

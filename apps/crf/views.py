@@ -26,6 +26,8 @@ from apps.crf.services import (
     save_form,
     writable_variables,
 )
+from apps.crf.signatures.locks import FormLocked
+from apps.crf.signatures.panel import panel_of
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
 
@@ -62,7 +64,7 @@ def _save(request: HttpRequest, patient: Patient) -> HttpResponse:
         result = save_form(
             actor=cast(User, request.user), patient=patient, read_version=version, values=raw, reason=reason.text
         )
-    except FormErrors as error:
+    except (FormErrors, FormLocked) as error:
         entry = Entry(raw, error.errors, reason=reason)
         return _render(request, patient, selectors.form_of(patient), entry, version, error)
     except ReasonRefused as error:
@@ -97,10 +99,14 @@ def _render(
 ) -> HttpResponse:
     dictionary = load_dictionary()
     writable = writable_variables(cast(User, request.user), patient, dictionary)
+    panel = panel_of(cast(User, request.user), stored)
+    if panel.state.lock is not None:
+        writable = frozenset()
     sections = build_sections(dictionary, stored, writable, entry)
     fields = [field for section in sections for field in section.fields]
     context = {
         "patient": patient,
+        "panel": panel,
         "dictionary": dictionary,
         "sections": sections,
         "version": version,
