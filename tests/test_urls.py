@@ -37,6 +37,9 @@ CLINICAL = EVERYBODY - {R.SCIENTIST, R.ADMINISTRATOR}  # may open a patient
 READS_CRF = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER, R.PI, R.MONITOR})
 CODEBOOK = READS_CRF | {R.SCIENTIST}
 WRITES_CRF = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER})
+SIGNERS = frozenset({R.PI})
+ASSESSOR = frozenset({R.ASSESSOR})
+LOCKERS = frozenset({R.DATA_MANAGER})
 BLINDED = frozenset({R.ASSESSOR, R.ANNOTATOR, R.REVIEWER, R.MONITOR})
 PROGNOSIS = CLINICAL - BLINDED
 MASKS = frozenset({R.COORDINATOR, R.ANNOTATOR, R.REVIEWER})
@@ -75,6 +78,7 @@ class Row:
 
 
 NOTHING: dict[str, Any] = {}
+SIGNATURE = {"version": "0", "username": "nobody", "password": "nothing"}
 FILE = {"file": ("mask.nii", b"no mask")}
 FILES = {"files": ("slice.dcm", b"no slice")}
 
@@ -115,6 +119,18 @@ PAGES = [
     Row("queries:close", DATA_MANAGER, FOUND, "post"),
     Row("queries:reopen", DATA_MANAGER, REFUSED, "post"),
     Row("queries:assign", DATA_MANAGER, FOUND, "post", {"to": ""}),
+    Row("crf:sign", SIGNERS),
+    Row("crf:sign", SIGNERS, REFUSED, "post", {**SIGNATURE, "meaning": "approved"}),  # nothing has been entered
+    Row("crf:sign-outcome", ASSESSOR),
+    Row("crf:sign-outcome", ASSESSOR, REFUSED, "post", {**SIGNATURE, "meaning": "assessed_blinded"}),
+    # Each of these says on the form's page what it did, or why it did not.
+    Row("crf:lock", LOCKERS, FOUND, "post"),
+    Row("crf:unlock", LOCKERS, FOUND, "post", {"reason": "new source data"}),
+    Row("crf:withdraw", READS_CRF, HIDDEN, "post", {"reason": "error"}),  # there is no signature
+    Row("crf:further-sign", SIGNERS),
+    Row("crf:further-lock", LOCKERS, FOUND, "post"),
+    Row("crf:further-unlock", LOCKERS, FOUND, "post", {"reason": "new source data"}),
+    Row("crf:further-withdraw", READS_CRF, HIDDEN, "post", {"reason": "error"}),
     Row("codebook", CODEBOOK, of_center=False),
     Row("imaging:upload", COORDINATOR, REFUSED, "post", FILES),
     Row("imaging:choose", COORDINATOR, REFUSED, "post", {"series": ""}),
@@ -185,6 +201,16 @@ API = [
     Row("api-query-close", DATA_MANAGER, DONE, "post", {}),
     Row("api-query-reopen", DATA_MANAGER, REFUSED, "post", {}),
     Row("api-query-assign", DATA_MANAGER, DONE, "post", {"assigned_to": None}),
+    Row("api-signatures", READS_CRF),
+    Row("api-signatures", SIGNERS, REFUSED, "post", {**SIGNATURE, "part": "form", "meaning": "approved"}),
+    Row("api-signatures", ASSESSOR, REFUSED, "post", {**SIGNATURE, "part": "outcome", "meaning": "assessed_blinded"}),
+    Row("api-lock", LOCKERS, CONFLICT, "post"),
+    Row("api-unlock", LOCKERS, CONFLICT, "post", {"reason": "new source data"}),
+    Row("api-withdraw", READS_CRF, HIDDEN, "post", {"reason": "error"}),
+    Row("api-further-signatures", READS_CRF),
+    Row("api-further-lock", LOCKERS, CONFLICT, "post"),
+    Row("api-further-unlock", LOCKERS, CONFLICT, "post", {"reason": "new source data"}),
+    Row("api-further-withdraw", READS_CRF, HIDDEN, "post", {"reason": "error"}),
     Row("api-series-list", CLINICAL),
     Row("api-series-list", COORDINATOR, REFUSED, "post", FILES),
     Row("api-series", CLINICAL),
@@ -322,6 +348,7 @@ def furnish(center: Center, owner: User) -> Place:
         "form": "follow_up",
         "visit": "month_3",
         "instance": 1,
+        "signature_id": 1,
     }
     return Place(center, parts)
 
@@ -415,7 +442,7 @@ def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, cl
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
               "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
               "variable": "none", "form": "none", "visit": "none", "instance": 10**30, "query_id": 10**30,
-              "run_id": 10**30}  # fmt: skip
+              "run_id": 10**30, "signature_id": 10**30}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

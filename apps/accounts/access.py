@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404
 
 from apps.accounts.models import Center, Membership, User
-from apps.accounts.policy import MATRIX, Permission, Role, roles_with
+from apps.accounts.policy import BLINDED, MATRIX, Permission, Role
 
 Actor = User | AnonymousUser
 
@@ -42,24 +42,47 @@ def roles_of(actor: Actor) -> list[Role]:
 
 def has_permission(actor: Actor, permission: Permission, center: Center | None = None) -> bool:
     """Say whether the actor holds a permission in a center, or (no center given) in any."""
-    granting = [m for m in memberships_of(actor) if permission in MATRIX[Role(m.role)]]
+    granting = _granting(actor, permission)
     if center is None:
         return bool(granting)
-    return any(m.center_id is None or m.center_id == center.pk for m in granting)
+    blinded = permission in BLINDED and is_assessor(actor, center)
+    return not blinded and any(m.center_id is None or m.center_id == center.pk for m in granting)
+
+
+def is_assessor(actor: Actor, center: Center | None = None) -> bool:
+    """Say whether the actor assesses outcomes in a center, or (no center given) in any."""
+    held = [m for m in memberships_of(actor) if m.role == Role.ASSESSOR]
+    return any(center is None or m.center_id is None or m.center_id == center.pk for m in held)
+
+
+def _granting(actor: Actor, permission: Permission) -> list[Membership]:
+    """Return the memberships that give a permission, without those in a center where the actor is blinded to it."""
+    granting = [m for m in memberships_of(actor) if permission in MATRIX[Role(m.role)]]
+    if permission not in BLINDED:
+        return granting
+    blinded = _assessed_centers(actor)
+    return [] if None in blinded else [m for m in granting if m.center_id not in blinded]
+
+
+def _assessed_centers(actor: Actor) -> set[int | None]:
+    return {m.center_id for m in memberships_of(actor) if m.role == Role.ASSESSOR}
 
 
 def has_permission_everywhere(actor: Actor, permission: Permission) -> bool:
     """Say whether the actor holds a permission in all centers."""
-    return any(m.center_id is None and permission in MATRIX[Role(m.role)] for m in memberships_of(actor))
+    if permission in BLINDED and is_assessor(actor):
+        return False
+    return any(m.center_id is None for m in _granting(actor, permission))
 
 
 def centers_with(actor: Actor, permission: Permission) -> QuerySet[Center]:
     """Return the centers in which the actor holds a permission."""
     if has_permission_everywhere(actor, permission):
         return Center.objects.all()
-    roles = roles_with(permission)
-    mine = [m.center_id for m in memberships_of(actor) if m.role in roles and m.center_id is not None]
-    return Center.objects.filter(pk__in=mine)
+    given = {m.center_id for m in _granting(actor, permission)}
+    if None in given:  # blinded in some of all centers
+        return Center.objects.exclude(pk__in=[key for key in _assessed_centers(actor) if key is not None])
+    return Center.objects.filter(pk__in=[key for key in given if key is not None])
 
 
 def require(actor: Actor, permission: Permission, center: Center | None = None) -> None:

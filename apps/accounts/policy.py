@@ -30,6 +30,9 @@ class Permission(StrEnum):
     OPEN_QUERIES = "open_queries"
     ANSWER_QUERIES = "answer_queries"
     MANAGE_QUERIES = "manage_queries"
+    LOCK_FORMS = "lock_forms"
+    SIGN_FORMS = "sign_forms"
+    SIGN_OUTCOME = "sign_outcome"
     VIEW_IMAGING = "view_imaging"
     UPLOAD_CT = "upload_ct"
     UPLOAD_MASK = "upload_mask"
@@ -46,7 +49,7 @@ class Permission(StrEnum):
 
 P = Permission
 _READ = frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_CODEBOOK, P.VIEW_IMAGING})
-_PROGNOSIS = frozenset({P.VIEW_SCORES, P.VIEW_PREDICTIONS})
+PROGNOSIS = frozenset({P.VIEW_SCORES, P.VIEW_PREDICTIONS})
 # VIEW_QUERIES alone shows those on outcomes, without what a rule tells of the image.
 _QUERIES = frozenset({P.VIEW_QUERIES, P.VIEW_ALL_QUERIES})
 
@@ -54,28 +57,39 @@ _QUERIES = frozenset({P.VIEW_QUERIES, P.VIEW_ALL_QUERIES})
 # cohort data and never opens a patient. The administrator sees accounts and no clinical data.
 MATRIX: dict[Role, frozenset[Permission]] = {
     Role.COORDINATOR: _READ
-    | _PROGNOSIS
+    | PROGNOSIS
     | _QUERIES
     | {P.ANSWER_QUERIES}
     | {P.ENROLL, P.ENTER_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.UPLOAD_MASK, P.EXPORT_DATA},
     Role.ANNOTATOR: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
     Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
-    Role.ASSESSOR: _READ | {P.ENTER_OUTCOME, P.VIEW_QUERIES, P.ANSWER_QUERIES},
+    Role.ASSESSOR: _READ | {P.ENTER_OUTCOME, P.SIGN_OUTCOME, P.VIEW_QUERIES, P.ANSWER_QUERIES},
     Role.DATA_MANAGER: _READ
-    | _PROGNOSIS
+    | PROGNOSIS
     | _QUERIES
     | {P.OPEN_QUERIES, P.MANAGE_QUERIES}
-    | {P.ENTER_CRF, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT, P.EXPORT_DATA},
+    | {P.ENTER_CRF, P.LOCK_FORMS, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT, P.EXPORT_DATA},
     Role.PI: _READ
-    | _PROGNOSIS
+    | PROGNOSIS
     | _QUERIES
     | {P.OPEN_QUERIES}
-    | {P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.PROMOTE_MODELS, P.VIEW_AUDIT, P.EXPORT_DATA},
+    | {P.SIGN_FORMS, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.PROMOTE_MODELS, P.VIEW_AUDIT, P.EXPORT_DATA},
     Role.SCIENTIST: frozenset(
         {P.VIEW_CODEBOOK, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.RUN_EXPERIMENTS, P.PROMOTE_MODELS, P.EXPORT_DATA}
     ),
     Role.MONITOR: _READ | _QUERIES | {P.OPEN_QUERIES, P.VIEW_AUDIT},
     Role.ADMINISTRATOR: frozenset({P.MANAGE_ACCOUNTS}),
+}
+
+# What an assessor's role takes away in its center, whatever else the person is there: all that shows a score or a
+# prediction, of one patient or of many. PROGNOSIS alone comes back, for a patient whose outcome he has signed
+# (apps/patients/blinding.py).
+BLINDED = PROGNOSIS | {
+    P.VIEW_DASHBOARD,
+    P.VIEW_EXPERIMENTS,
+    P.RUN_EXPERIMENTS,
+    P.PROMOTE_MODELS,
+    P.EXPORT_DATA,
 }
 
 # These roles belong to one center; the others may be given for one center or for all.

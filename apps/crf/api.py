@@ -22,6 +22,7 @@ from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.redcap import dictionary_to_csv
 from apps.crf.schedule import schedule_of
 from apps.crf.services import REASON_LENGTH, FormConflict, FormErrors, ReasonRefused, save_form
+from apps.crf.signatures.locks import FormLocked
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
 
@@ -82,7 +83,9 @@ class FormProblemSerializer(serializers.Serializer[Any]):
 
 PROBLEMS = {
     (403, PROBLEM): OpenApiResponse(FormProblemSerializer, "A value that the role may not enter; nothing was saved."),
-    (409, PROBLEM): OpenApiResponse(FormProblemSerializer, "The same variables were changed since that version."),
+    (409, PROBLEM): OpenApiResponse(
+        FormProblemSerializer, "The same variables were changed since that version, or the form is locked."
+    ),
     (422, PROBLEM): OpenApiResponse(
         FormProblemSerializer, "Values that were refused, or a reason that is missing; nothing was saved."
     ),
@@ -141,7 +144,7 @@ def _change(request: Request, study_id: str, place: Place) -> Response | JsonRes
             actor=cast(User, request.user), patient=patient, read_version=data["version"], values=data["values"],
             reason=data["reason"], place=place,
         )  # fmt: skip
-    except (FormErrors, FormConflict, ReasonRefused) as error:
+    except (FormErrors, FormConflict, FormLocked, ReasonRefused) as error:
         return _problem(error)
     return Response(_document(patient, result.form))
 
@@ -196,7 +199,7 @@ def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
     )
 
 
-def _problem(error: FormErrors | FormConflict | ReasonRefused) -> JsonResponse:
+def _problem(error: FormErrors | FormConflict | FormLocked | ReasonRefused) -> JsonResponse:
     document = {
         "title": error.code.replace("_", " "), "status": error.status, "code": error.code, "detail": error.sentence,
         "errors": error.errors,

@@ -4,15 +4,28 @@ from django.urls import path
 
 from apps.crf import api
 from apps.crf.queries import api as queries
+from apps.crf.signatures import api as signing
+
+# The main form, and each further one by its place.
+MAIN = "patients/<str:study_id>/crf/"
+FURTHER = f"{MAIN}<str:form>/<str:visit>/<int:instance>/"
 
 urlpatterns = [
-    path("patients/<str:study_id>/crf/", api.CrfView.as_view(), name="api-crf"),
+    path(MAIN, api.CrfView.as_view(), name="api-crf"),
     path("patients/<str:study_id>/forms/", api.ScheduleView.as_view(), name="api-forms"),
+    path(FURTHER, api.FurtherFormView.as_view(), name="api-further-form"),
+    path(f"{MAIN}signatures/", signing.SignaturesView.as_view(), name="api-signatures"),
+    path(f"{MAIN}signatures/<int:signature_id>/withdraw/", signing.WithdrawView.as_view(), name="api-withdraw"),
+    path(f"{MAIN}lock/", signing.LockView.as_view(), name="api-lock"),
+    path(f"{MAIN}unlock/", signing.UnlockView.as_view(), name="api-unlock"),
+    path(f"{FURTHER}signatures/", signing.SignaturesView.as_view(), name="api-further-signatures"),
     path(
-        "patients/<str:study_id>/crf/<str:form>/<str:visit>/<int:instance>/",
-        api.FurtherFormView.as_view(),
-        name="api-further-form",
+        f"{FURTHER}signatures/<int:signature_id>/withdraw/",
+        signing.WithdrawView.as_view(),
+        name="api-further-withdraw",
     ),
+    path(f"{FURTHER}lock/", signing.LockView.as_view(), name="api-further-lock"),
+    path(f"{FURTHER}unlock/", signing.UnlockView.as_view(), name="api-further-unlock"),
     path("dictionary/", api.DictionaryView.as_view(), name="api-dictionary"),
     path("dictionary/redcap.csv", api.RedcapView.as_view(), name="api-dictionary-redcap"),
     path("queries/", queries.QueryList.as_view(), name="api-query-list"),

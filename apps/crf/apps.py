@@ -11,13 +11,19 @@ class CrfConfig(AppConfig):
         from apps.crf.parts import register_parts
         from apps.crf.queries.rules import register_own_rules
         from apps.crf.queries.selectors import count_waiting
+        from apps.crf.signatures import trail, verification
+        from apps.crf.signatures.selectors import patients_unblinded
         from apps.crf.trail import register_words
         from apps.crf.verification import register_verification
+        from apps.patients import blinding
         from apps.patients.facts import tell
 
         register_parts()
         register_own_rules()
         register_words()
         register_verification()
+        trail.register_words()
+        verification.register_verification()
         tell(facts_from_form)
         count_with("queries:list", count_waiting)
+        blinding.tell(patients_unblinded)

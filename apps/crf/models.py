@@ -1,4 +1,4 @@
-"""The case report form: values as events, and the form's current state derived from them."""
+"""The case report form: values as events, the form's current state derived from them, and what people sign of it."""
 
 from typing import ClassVar
 
@@ -6,7 +6,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from apps.audit.models import Appended, AppendOnly
 from apps.crf.places import MAIN, STAY, Place
 
 
@@ -100,7 +102,76 @@ class CrfDraft(models.Model):
         return f"draft of {self.owner_id} for form {self.name} of {self.patient_id}"
 
 
+class Part(models.TextChoices):
+    """What a signature is about."""
+
+    FORM = "form", _("Whole form")
+    OUTCOME = "outcome", _("Outcome")
+
+
+class Meaning(models.TextChoices):
+    """What the signer states; the last two belong to the outcome alone."""
+
+    CHECKED = "checked", _("Entered and checked")
+    REVIEWED = "reviewed", _("Reviewed")
+    APPROVED = "approved", _("Approved")
+    ASSESSED_BLINDED = "assessed_blinded", _("Outcome assessed, blinded")
+    ASSESSED_UNBLINDED = "assessed_unblinded", _("Outcome assessed, no longer blinded")
+
+
+class Signature(Appended):
+    """An electronic signature. Whether it is still valid is never stored: its digest says it."""
+
+    form = models.ForeignKey(CrfForm, on_delete=models.PROTECT, related_name="signatures")
+    form_version = models.PositiveIntegerField()
+    part = models.CharField(max_length=10, choices=Part)
+    # Names of the variables signed; empty: all of the form.
+    variables = models.JSONField(default=list)
+    digest = models.CharField(max_length=64)
+    signer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="signatures")
+    # As it was printed when he signed.
+    printed_name = models.CharField(max_length=150)
+    meaning = models.CharField(max_length=20, choices=Meaning)
+    signed_at = models.DateTimeField(default=timezone.now)
+
+    objects = AppendOnly["Signature"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [models.Index(fields=["signer", "part"])]
+
+    def __str__(self) -> str:
+        return f"signature {self.pk}"
+
+
+class FormAct(Appended):
+    """One locking, unlocking or withdrawal; the newest lock or unlock says whether the form is locked."""
+
+    class Kind(models.TextChoices):
+        LOCK = "lock", _("Locked")
+        UNLOCK = "unlock", _("Unlocked")
+        WITHDRAW = "withdraw", _("Withdrawn")
+
+    form = models.ForeignKey(CrfForm, on_delete=models.PROTECT, related_name="acts")
+    kind = models.CharField(max_length=10, choices=Kind)
+    # Numbers of the signatures that it voids.
+    voids = models.JSONField(default=list)
+    at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField(blank=True)
+
+    objects = AppendOnly["FormAct"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
 # Django looks for models here alone.
 from apps.crf.queries.models import Query, QueryMessage, RuleRun  # noqa: E402
 
-__all__ = ["CrfDraft", "CrfForm", "CrfValue", "Query", "QueryMessage", "RuleRun"]
+__all__ = [
+    "CrfDraft", "CrfForm", "CrfValue", "FormAct", "Meaning", "Part", "Query", "QueryMessage", "RuleRun", "Signature",
+]  # fmt: skip

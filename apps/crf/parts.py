@@ -10,13 +10,14 @@ from django.utils.functional import Promise, lazystr
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.access import Actor
+from apps.accounts.access import Actor, person
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.crf import selectors
 from apps.crf.dictionary import Variable, load_dictionary
 from apps.crf.schedule import schedule_of
 from apps.crf.services import writable_variables
+from apps.crf.signatures.panel import panel_of
 from apps.patients.models import Patient
 from apps.patients.page import Column, Filter, Section, register
 
@@ -44,13 +45,15 @@ def register_parts() -> None:
 
 def _section(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     form = selectors.form_of(patient)
+    panel = panel_of(person(request.user), form)
     return {
+        "panel": panel,
         "patient": patient,
         "form": form,
         "shown_sections": selectors.values_for_display(form),
         "completeness": selectors.completeness(form),
         "warnings": selectors.warnings_of(form),
-        "can_enter": _may_enter(request.user, patient),
+        "can_enter": panel.state.lock is None and _may_enter(request.user, patient),
     }
 
 

@@ -23,6 +23,7 @@ from apps.crf.queries.saving import follow_save
 from apps.crf.rows import get_row
 from apps.crf.rules import Finding, applicable, broken_rules, completeness, replay, warnings_of, without_blanks
 from apps.crf.selectors import new_form, questions_of
+from apps.crf.signatures.locks import refuse_if_locked
 from apps.crf.values import RefusedValueError, clean_text, display, parse_value
 from apps.patients.changes import announce
 from apps.patients.models import Patient
@@ -84,8 +85,8 @@ def save_form(
     is stored or nothing. The first entry of a variable needs no reason; every later change of it does.
 
     Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
-    meanwhile), ReasonRefused (missing, or not to be stored), Refusal (no such version), and Http404 for an actor who
-    may enter nothing, or a place that the data dictionary does not have.
+    meanwhile), ReasonRefused (missing, or not to be stored), FormLocked, Refusal (no such version), and Http404 for an
+    actor who may enter nothing, or a place that the data dictionary does not have.
     """
     questions = questions_of(place)
     writable = writable_variables(actor, patient, questions)
@@ -97,6 +98,7 @@ def save_form(
     if not 0 <= read_version <= form.version:
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
     mine, meanwhile = _changes(form, read_version, entered)
+    refuse_if_locked(form, mine)
     foreign = [name for name in mine if name not in writable]
     if foreign:
         sentence = _("Your role does not allow you to enter this value. Leave it as it was.")

@@ -31,6 +31,8 @@ from apps.crf.services import (
     save_form,
     writable_variables,
 )
+from apps.crf.signatures.locks import FormLocked
+from apps.crf.signatures.panel import panel_of
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
 
@@ -80,7 +82,7 @@ def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
             actor=cast(User, request.user), patient=patient, read_version=version, values=raw, reason=reason.text,
             place=place,
         )  # fmt: skip
-    except FormErrors as error:
+    except (FormErrors, FormLocked) as error:
         entry = Entry(raw, error.errors, reason=reason)
         return _render(request, patient, selectors.form_of(patient, place), entry, version, error)
     except ReasonRefused as error:
@@ -118,10 +120,14 @@ def _render(
 ) -> HttpResponse:  # fmt: skip
     questions = questions_of(stored.place)
     writable = writable_variables(cast(User, request.user), patient, questions)
+    panel = panel_of(cast(User, request.user), stored)
+    if panel.state.lock is not None:
+        writable, draft = frozenset(), None
     sections = build_sections(questions, stored, writable, entry)
     fields = [field for section in sections for field in section.fields]
     context = {
         "patient": patient,
+        "panel": panel,
         "form_title": title_of(stored.place),
         "form_url": form_url(patient, stored.place),
         "sections": sections,

@@ -13,10 +13,12 @@ from apps.accounts.access import (
     centers_with,
     has_permission,
     has_permission_everywhere,
+    is_assessor,
     memberships_of,
 )
-from apps.accounts.policy import MATRIX, Permission, Role
+from apps.accounts.policy import BLINDED, MATRIX, Permission, Role
 from apps.patients import page as parts
+from apps.patients.blinding import allowed_patients
 from apps.patients.models import Patient
 from apps.patients.selectors import patients_visible_to
 
@@ -55,23 +57,30 @@ class Listing:
 def list_patients(actor: Actor, query: QueryDict) -> Listing:
     """Return the page of patients that a query string asks for; unknown values are left out, never an error."""
     visible = patients_visible_to(actor)
-    columns = sorted(
-        (c for c in parts.columns.values() if has_permission(actor, c.permission)), key=lambda column: column.order
-    )
     patients, search = _search(visible, query)
     patients, filters = _filter(actor, patients, query)
-    sortable = {c.key: c for c in columns if c.sort and _holds_wherever_visible(actor, c.permission)}
+    sortable = {
+        c.key: c
+        for c in parts.columns.values()
+        if c.sort and has_permission(actor, c.permission) and _holds_wherever_visible(actor, c.permission)
+    }
     patients, sort = _sort(patients, sortable, query.get("sort", ""))
     page = Paginator(patients, PAGE_SIZE).get_page(query.get("page"))
     found = list(page.object_list)
-    loaded = [(column, _load(actor, column, found)) for column in columns]
+    needed = {column.permission for column in parts.columns.values()}
+    allowed = {permission: allowed_patients(actor, permission, found) for permission in needed}
+    columns = [
+        column
+        for column in sorted(parts.columns.values(), key=lambda column: column.order)
+        if allowed[column.permission] or has_permission(actor, column.permission)
+    ]
+    loaded = [(column, _load(column, allowed[column.permission])) for column in columns]
     rows = [(patient, [(column, values.get(patient.pk)) for column, values in loaded]) for patient in found]
     return Listing(page, columns, frozenset(sortable), rows, filters, search, sort, visible.count())
 
 
-def _load(actor: Actor, column: parts.Column, patients: list[Patient]) -> dict[int, Any]:
-    """Return a column's values for those patients in whose center the actor holds the column's permission."""
-    allowed = [patient for patient in patients if has_permission(actor, column.permission, patient.center)]
+def _load(column: parts.Column, allowed: list[Patient]) -> dict[int, Any]:
+    """Return a column's values for those patients on whom the actor holds the column's permission."""
     return column.load(allowed) if allowed else {}
 
 
@@ -79,6 +88,8 @@ def _holds_wherever_visible(actor: Actor, permission: Permission) -> bool:
     """Say whether sorting or filtering by a value tells the actor nothing that he may not see."""
     if has_permission_everywhere(actor, permission):
         return True
+    if permission in BLINDED and is_assessor(actor):
+        return False
     seeing = {m.center_id for m in memberships_of(actor) if Permission.VIEW_PATIENTS in MATRIX[Role(m.role)]}
     holding = {m.center_id for m in memberships_of(actor) if permission in MATRIX[Role(m.role)]}
     return seeing <= holding

@@ -2,8 +2,9 @@
 
 from django.db.models import QuerySet
 
-from apps.accounts.access import Actor, centers_with, get_visible, require
+from apps.accounts.access import Actor, centers_with, get_visible
 from apps.accounts.policy import Permission
+from apps.patients.blinding import require_on
 from apps.patients.models import Patient
 
 
@@ -16,5 +17,5 @@ def access_patient(actor: Actor, study_id: str, *permissions: Permission) -> Pat
     """Return one patient on whom the actor holds VIEW_PATIENTS and every permission named; Http404 otherwise."""
     patient = get_visible(patients_visible_to(actor), study_id=study_id)
     for permission in permissions:
-        require(actor, permission, patient.center)
+        require_on(actor, permission, patient)
     return patient

@@ -15,6 +15,7 @@ from apps.accounts.access import centers_with, has_permission, person, require
 from apps.accounts.models import Center
 from apps.accounts.policy import Permission
 from apps.patients import page as parts
+from apps.patients.blinding import may
 from apps.patients.listing import list_patients
 from apps.patients.selectors import access_patient
 from apps.patients.services import enroll_patient
@@ -51,7 +52,7 @@ def detail(request: HttpRequest, study_id: str) -> HttpResponse:
     patient = access_patient(request.user, study_id)
     sections = []
     for section in sorted(parts.sections.values(), key=lambda section: section.order):
-        if has_permission(request.user, section.permission, patient.center):
+        if may(request.user, section.permission, patient):
             context = section.context(request, patient)
             sections.append({"section": section, "context": context, "summary": section.summary(context)})
     return render(request, "patients/detail.html", {"patient": patient, "sections": sections})

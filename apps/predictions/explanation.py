@@ -8,7 +8,6 @@ import numpy.typing as npt
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
@@ -18,6 +17,7 @@ from apps.core.errors import Refusal
 from apps.core.models import Job
 from apps.experiments.models import Experiment, PatientResult
 from apps.imaging.models import Series
+from apps.patients.blinding import require_on
 from apps.patients.models import Patient
 from apps.predictions.heatmap import pack, shares_of
 from apps.predictions.models import Explanation
@@ -50,7 +50,7 @@ def request_explanation(*, actor: User, patient: Patient) -> Explanation:
     """
     from apps.predictions.tasks import explain
 
-    require(actor, Permission.VIEW_PREDICTIONS, patient.center)
+    require_on(actor, Permission.VIEW_PREDICTIONS, patient)
     prognosis = prognosis_of(patient)
     subject = _subject_of(patient, prognosis)
     inputs = {"tensor": subject.tensor, "form_version": subject.form_version}

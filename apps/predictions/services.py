@@ -3,7 +3,6 @@
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
@@ -15,6 +14,7 @@ from apps.experiments.models import PatientResult
 from apps.experiments.selectors import serving_experiment
 from apps.imaging.models import Series
 from apps.imaging.selectors import current_series
+from apps.patients.blinding import require_on
 from apps.patients.models import Patient
 from apps.predictions.models import Prediction
 from ml import inference
@@ -79,7 +79,7 @@ def save_prediction(*, prediction: Prediction, result: "inference.Prediction", t
 @transaction.atomic
 def retry_prediction(*, actor: User, prediction: Prediction) -> None:
     """Queue a failed prediction again."""
-    require(actor, Permission.VIEW_PREDICTIONS, prediction.patient.center)
+    require_on(actor, Permission.VIEW_PREDICTIONS, prediction.patient)
     # The lock lets one of two clicks at the same moment through.
     job = Job.objects.select_for_update().filter(prediction=prediction).first()
     if job is None or job.state != Job.State.FAILED:

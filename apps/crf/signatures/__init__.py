@@ -1,0 +1,1 @@
+"""Locking a form, signing it or its outcome, and what makes a signature void (docs/reference/signatures.md)."""
