@@ -15,6 +15,7 @@ from apps.accounts.policy import Role
 from apps.audit.models import AuditEvent
 from apps.core.errors import Conflict, Refusal
 from apps.crf.models import CrfForm, CrfValue, FormAct, Part, Signature
+from apps.crf.places import Place
 from apps.crf.selectors import form_of
 from apps.crf.services import save_form
 from apps.crf.signatures import services
@@ -105,7 +106,7 @@ def test_what_was_not_read_is_not_signed(users: Users, patient: Patient, form: C
         sign(users, form, Part.OUTCOME)
 
 
-@pytest.mark.parametrize("role", set(Role) - {Role.PI})
+@pytest.mark.parametrize("role", sorted(set(Role) - {Role.PI}))
 def test_only_the_investigator_signs_the_form(users: Users, form: CrfForm, role: Role) -> None:
     with pytest.raises(Http404):
         services.sign_form(
@@ -213,3 +214,32 @@ def _alter(data: st.DataObject) -> None:
 
 def _text(row: Signature | FormAct) -> str:
     return "printed_name" if isinstance(row, Signature) else "reason"
+
+
+def test_each_form_is_locked_and_signed_by_itself(
+    users: Users, patient: Patient, form: CrfForm, client_as: Any
+) -> None:
+    place = Place("follow_up", "month_3")
+    late = save_form(
+        actor=users[Role.COORDINATOR], patient=patient, read_version=0, values={"fu_status": "lost"}, place=place
+    ).form
+    base = f"/patients/{patient.study_id}/crf/follow_up/month_3/1/"
+    client = client_as(users[Role.PI])
+    assert f'href="{base}sign/"' in client.get(base).content.decode()
+    assert f'href="{base}sign-outcome/"' not in client_as(users[Role.ASSESSOR]).get(base).content.decode()
+    answer = client.post(
+        f"{base}sign/",
+        {"version": "1", "meaning": "approved", "username": users[Role.PI].username, "password": PASSWORD},
+    )
+    assert (answer.status_code, answer["Location"]) == (302, base)
+    assert voids(late) == [""] and voids(form) == []
+    services.lock_form(actor=users[Role.DATA_MANAGER], form=late)
+    with pytest.raises(FormLocked):
+        save_form(
+            actor=users[Role.COORDINATOR], patient=patient, read_version=1, values={"fu_status": "alive"},
+            reason="typing error", place=place,
+        )  # fmt: skip
+    save(users, patient, age=70)
+    assert voids(late) == [""]
+    with pytest.raises(Refusal):
+        sign(users, late, Part.OUTCOME, meaning="assessed_blinded")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -111,6 +111,34 @@ class WithdrawView(APIView):
         signature = signature_of(form, signature_id)
         services.withdraw_signature(actor=person(request.user), signature=signature, reason=_reason(request))
         return _state(form)
+
+
+def _named(view: str, *methods: str) -> Any:
+    """Name the operations on further forms in the API's document, apart from those on the main form."""
+    made = {"get": "retrieve", "post": "create"}
+    return extend_schema_view(
+        **{method: extend_schema(operation_id=f"patients_further_{view}_{made[method]}") for method in methods}
+    )
+
+
+@_named("signatures", "get", "post")
+class FurtherSignaturesView(SignaturesView):
+    pass
+
+
+@_named("lock", "post")
+class FurtherLockView(LockView):
+    pass
+
+
+@_named("unlock", "post")
+class FurtherUnlockView(UnlockView):
+    pass
+
+
+@_named("withdraw", "post")
+class FurtherWithdrawView(WithdrawView):
+    pass
 
 
 def _reason(request: Request) -> str:
