@@ -193,7 +193,7 @@ def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
                 "values": form.values,
                 "completeness": complete,
                 "warnings": selectors.warnings_of(form),
-                "updated_at": form.updated_at if form.pk else None,
+                "updated_at": form.updated_at if form.version else None,
             }
         ).data
     )

@@ -12,10 +12,16 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
 
+from apps.accounts.models import User
+from apps.accounts.policy import Role
+from tests.browser.opening import REFUSED, OpenAs
 from tests.conftest import ROOT
 
 CHROMIUM = "/usr/bin/chromium"
@@ -140,5 +146,41 @@ def sign_in(site: str, browser: Browser) -> Iterator[Callable[..., Page]]:
     yield open_page
     for context in contexts:
         context.close()
-    expected = re.compile(r"status of (4\d\d)")
-    assert not [fault for fault in faults if not expected.search(fault)]
+    assert not [fault for fault in faults if not REFUSED.search(fault)]
+
+
+@pytest.fixture
+def sign_in_as(
+    live_server: LiveServer, client_as: Callable[[User], Client], users: dict[Role, User]
+) -> Callable[[BrowserContext, Role], None]:
+    """Return a function that gives a browser the session of a role of C1 at the test's own server."""
+
+    def sign_in(context: BrowserContext, role: Role) -> None:
+        cookie = client_as(users[role]).cookies["sessionid"].value
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+
+    return sign_in
+
+
+@pytest.fixture
+def open_as(
+    browser: Browser, live_server: LiveServer, sign_in_as: Callable[[BrowserContext, Role], None]
+) -> Iterator[OpenAs]:
+    """Return a function that opens a page for a role; an error of a script or of the page's policy fails the test."""
+    faults: list[str] = []
+    contexts = []
+
+    def open_page(role: Role, address: str, width: int = 1400, **options: Any) -> Page:
+        context = browser.new_context(base_url=live_server.url, viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        sign_in_as(context, role)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [fault for fault in faults if not REFUSED.search(fault)] == []

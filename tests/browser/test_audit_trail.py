@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import expect
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
@@ -19,6 +15,7 @@ from apps.patients.models import Patient
 from apps.patients.services import enroll_patient
 from tests.browser.axe import assert_accessible
 from tests.browser.forms import enter
+from tests.browser.opening import OpenAs
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,7 +23,6 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.django_db(transaction=True),
 ]
-OpenAs = Callable[..., Page]
 
 
 @pytest.fixture
@@ -41,32 +37,6 @@ def entered(users: dict[Role, User], patient: Patient) -> Patient:
     for _ in range(55):
         enroll_patient(actor=users[Role.COORDINATOR], center=patient.center)
     return patient
-
-
-@pytest.fixture
-def open_as(
-    browser: Browser, live_server: LiveServer, client_as: Callable[[User], Client], users: dict[Role, User],
-    entered: Patient,
-) -> Iterator[OpenAs]:  # fmt: skip
-    """Return a function that opens a page for a role; an error of a script or of the page's policy fails the test."""
-    faults: list[str] = []
-    contexts = []
-
-    def open_it(role: Role, address: str, width: int = 1400, **options: Any) -> Page:
-        context = browser.new_context(base_url=live_server.url, viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        cookie = client_as(users[role]).cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-        page.goto(address)
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert [fault for fault in faults if "status of 422" not in fault] == []
 
 
 def test_a_monitor_finds_and_reads(open_as: OpenAs, entered: Patient) -> None:

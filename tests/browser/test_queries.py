@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
@@ -18,6 +13,7 @@ from apps.crf.services import save_form
 from apps.patients.models import Patient
 from tests.browser.axe import assert_accessible
 from tests.browser.forms import VALUES, enter
+from tests.browser.opening import OpenAs
 
 pytestmark = [
     pytest.mark.browser,
@@ -25,7 +21,6 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.django_db(transaction=True),
 ]
-OpenAs = Callable[..., Page]
 # All that is required, but coma with a GCS of 15, and a systolic pressure of 300.
 ENTERED = {**VALUES, "discharge_date": "2026-03-09", "gos_discharge": "4", "mrs_discharge": "2",
            "outcome_assessor": "A1", "outcome_date": "2026-03-09", "coma": "true", "gcs": "15",
@@ -36,31 +31,6 @@ ENTERED = {**VALUES, "discharge_date": "2026-03-09", "gos_discharge": "4", "mrs_
 def doubtful(users: dict[Role, User], patient: Patient) -> Patient:
     save_form(actor=users[Role.COORDINATOR], patient=patient, read_version=0, values=ENTERED)
     return patient
-
-
-@pytest.fixture
-def open_as(
-    browser: Browser, live_server: LiveServer, client_as: Callable[[User], Client], users: dict[Role, User],
-) -> Iterator[OpenAs]:  # fmt: skip
-    """Return a function that opens a page for a role; an error of a script or of the page's policy fails the test."""
-    faults: list[str] = []
-    contexts = []
-
-    def open_it(role: Role, address: str, width: int = 1400, **options: Any) -> Page:
-        context = browser.new_context(base_url=live_server.url, viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        cookie = client_as(users[role]).cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-        page.goto(address)
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def run_from_the_button(page: Page) -> None:

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import expect
 
-from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.crf.places import Place
 from apps.crf.selectors import form_of
 from apps.patients.models import Patient
 from tests.browser.axe import assert_accessible
+from tests.browser.opening import OpenAs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def page(
-    browser: Browser, live_server: LiveServer, client_as: Callable[[User], Client], users: dict[Role, User]
-) -> Page:
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900})
-    cookie = client_as(users[Role.COORDINATOR]).cookies["sessionid"]
-    context.add_cookies([{"name": "sessionid", "value": cookie.value, "url": live_server.url}])
-    return context.new_page()
-
-
-def test_a_follow_up_by_keyboard(page: Page, patient: Patient) -> None:
-    page.goto(f"/patients/{patient.study_id}/")
+def test_a_follow_up_by_keyboard(open_as: OpenAs, patient: Patient) -> None:
+    page = open_as(Role.COORDINATOR, f"/patients/{patient.study_id}/")
     assert_accessible(page)
     page.locator("#forms tbody").first.get_by_role("link", name="Enter").first.focus()
     page.keyboard.press("Enter")
@@ -53,7 +39,8 @@ def test_a_follow_up_by_keyboard(page: Page, patient: Patient) -> None:
     assert stored.values == {"fu_status": "alive", "fu_date": "2026-06-02", "fu_mrs": 3, "fu_gos": 4, "fu_gose": 5}
 
 
-def test_a_form_that_repeats_is_added_again(page: Page, patient: Patient) -> None:
+def test_a_form_that_repeats_is_added_again(open_as: OpenAs, patient: Patient) -> None:
+    page = open_as(Role.COORDINATOR, "/patients/")
     for number, value in ((1, "1.1"), (2, "1.4")):
         page.goto(f"/patients/{patient.study_id}/")
         page.locator("#forms tbody").last.get_by_role("link", name="Add").click()

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(null=True)),
                 ('assigned_to', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('closed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('form', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='queries', to='crf.crfform')),
+                ('form', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='queries', to='crf.crfform')),
                 ('opened_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('patient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='queries', to='patients.patient')),
             ],
@@ -84,10 +84,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='query',
             constraint=models.UniqueConstraint(condition=models.Q(('rule', ''), _negated=True), fields=('form', 'rule', 'variable'), name='query_of_rule_once_a_form'),
-        ),
-        migrations.AddConstraint(
-            model_name='query',
-            constraint=models.CheckConstraint(condition=models.Q(('rule', ''), ('form__isnull', False), _connector='OR'), name='query_of_rule_has_form'),
         ),
         protect("crf_querymessage"),
     ]

@@ -17,8 +17,7 @@ class Query(models.Model):
         CLOSED = "closed", _("closed")
 
     patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="queries")
-    # null: nobody has saved the form yet.
-    form = models.ForeignKey("crf.CrfForm", on_delete=models.PROTECT, null=True, related_name="queries")
+    form = models.ForeignKey("crf.CrfForm", on_delete=models.PROTECT, related_name="queries")
     # Blank for a question about the form as a whole.
     variable = models.CharField(max_length=60, blank=True)
     # "range", or "inconsistent.coma_fits_gcs" where a rule has several checks; blank for a person's question.
@@ -47,9 +46,6 @@ class Query(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["form", "rule", "variable"], condition=~models.Q(rule=""), name="query_of_rule_once_a_form"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(rule="") | models.Q(form__isnull=False), name="query_of_rule_has_form"
             ),
         ]
 

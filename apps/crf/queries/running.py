@@ -28,7 +28,8 @@ def run_rules(
 
     `actor` is who asked for the run; the queries are the rules' own.
     """
-    forms = CrfForm.objects.all() if patients is None else CrfForm.objects.filter(patient__in=patients)
+    forms = CrfForm.objects.filter(version__gt=0)  # one that was only asked about has nothing to judge
+    forms = forms if patients is None else forms.filter(patient__in=patients)
     keys = list(forms.order_by("pk").values_list("pk", flat=True))
     gathers = {name: rule.prepare() for name, rule in rules.items()}
     counts: Counter[str] = Counter(forms=len(keys))

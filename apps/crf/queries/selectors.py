@@ -72,11 +72,8 @@ def messages_of(queries: Collection[Query]) -> dict[int, list[QueryMessage]]:
 
 
 def queries_of_form(actor: Actor, form: CrfForm) -> QuerySet[Query]:
-    """Return the visible queries of one form; those that were asked before its first save are of the main form."""
-    mine = Q(form=form.pk) if form.pk else Q(pk=None)
-    if form.place.is_main:
-        mine |= Q(patient=form.patient, form=None)
-    return queries_visible_to(actor).filter(mine)
+    """Return the visible queries of one form."""
+    return queries_visible_to(actor).filter(form=form.pk) if form.pk else Query.objects.none()
 
 
 def open_by_variable(actor: Actor, form: CrfForm) -> dict[str, int]:

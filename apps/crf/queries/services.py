@@ -18,8 +18,8 @@ from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.queries.models import Query, QueryMessage, RuleRun
 from apps.crf.queries.selectors import people_for, queries_visible_to
 from apps.crf.queries.thread import Action, State, Step, write_step, write_steps
-from apps.crf.rows import get_row
-from apps.crf.selectors import form_of, questions_of
+from apps.crf.rows import get_row, main_rows
+from apps.crf.selectors import questions_of
 from apps.crf.values import RefusedValueError, clean_text
 from apps.patients.models import Patient
 
@@ -51,15 +51,12 @@ def open_query(*, actor: User, patient: Patient, variable: str, text: str, place
     require(actor, Permission.OPEN_QUERIES, patient.center)
     _check_variable(variable, questions_of(place))
     words = _read_text(text, needed=True)
-    form: CrfForm | None = form_of(patient, place)
-    if form is not None and form.pk is None:
-        # At which visit a value is missing, only a row can tell; without one it is the main form.
-        form = None if place.is_main else get_row(patient, place)
+    form = get_row(patient, place)
     return write_step(actor=actor, action="open_query", step=_opening(actor, patient, form, variable, words))
 
 
-def _opening(actor: User, patient: Patient, form: CrfForm | None, variable: str, text: str) -> Step:
-    about = {variable: form.values.get(variable) if form else None} if variable else {}
+def _opening(actor: User, patient: Patient, form: CrfForm, variable: str, text: str) -> Step:
+    about = {variable: form.values.get(variable)} if variable else {}
     query = Query(patient=patient, form=form, variable=variable, opened_by=actor)
     return Step(query, Action.OPENED, text, about)
 
@@ -141,13 +138,14 @@ def open_queries(*, actor: User, study_ids: Sequence[str], variable: str, text: 
     if not wanted:
         raise Refusal("query_patients", _("Name the study ids of the patients, one a line."))
     centers = centers_with(actor, Permission.OPEN_QUERIES)
-    patients = Patient.objects.filter(center__in=centers, study_id__in=wanted).select_related("center", "form")
+    patients = Patient.objects.filter(center__in=centers, study_id__in=wanted).select_related("center")
     found = {patient.study_id: patient for patient in patients}
     unknown = [study_id for study_id in wanted if study_id not in found]
     if unknown:
         sentence = _("No patient of yours has these study ids, so nothing was opened: %(ids)s. Correct the list.")
         raise Refusal("query_patients", sentence % {"ids": ", ".join(unknown[:10])})
-    steps = [_opening(actor, each, getattr(each, "form", None), variable, words) for each in found.values()]
+    forms = main_rows(found.values())
+    steps = [_opening(actor, each, forms[each.pk], variable, words) for each in found.values()]
     write_steps(
         actor=actor,
         author=actor,

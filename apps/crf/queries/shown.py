@@ -9,7 +9,7 @@ from apps.accounts.access import Actor
 from apps.accounts.models import User
 from apps.crf.conditions import Value
 from apps.crf.dictionary import load_dictionary
-from apps.crf.places import MAIN_PLACE, Place
+from apps.crf.places import Place
 from apps.crf.queries.models import Query, QueryMessage
 from apps.crf.queries.rules import Finding, rule_of, show
 from apps.crf.queries.selectors import messages_of
@@ -64,16 +64,11 @@ def _shown(actor: Actor, query: Query, messages: list[QueryMessage]) -> ShownQue
     actions = tuple(may(actor, query)) if isinstance(actor, User) else ()
     value = show(query.variable, query.about.get(query.variable)) if query.variable else ""
     about = tuple((label_of(name), show(name, one)) for name, one in _in_order(query.about))
-    place = place_of(query)
+    place = query.form.place
     return ShownQuery(
         query, label_of(query.variable), value, source, question, about, place, title_of(place),
         form_url(query.patient, place), lines, actions,
     )  # fmt: skip
-
-
-def place_of(query: Query) -> Place:
-    """Return the form that a query is about; where nobody had saved one yet, it is the main form."""
-    return query.form.place if query.form else MAIN_PLACE
 
 
 def label_of(variable: str) -> str:

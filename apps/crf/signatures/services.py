@@ -45,7 +45,7 @@ def sign_form(
     require(actor, SIGNING[part], form.patient.center)
     if part == Part.OUTCOME and not form.place.is_main:
         raise Refusal("part", _("The outcome that is signed alone is the one at discharge, on the main form."))
-    if form.pk is None:
+    if form.version == 0:
         raise Refusal("nothing_to_sign", _("Nothing has been entered yet. Enter the values, save, and sign then."))
     confirm_person(actor=actor, username=username, password=password, form=form)
     with transaction.atomic():
@@ -91,7 +91,7 @@ def withdraw_signature(*, actor: User, signature: Signature, reason: str) -> Non
 def lock_form(*, actor: User, form: CrfForm) -> None:
     """Lock a form: no value of it can be saved until it is unlocked."""
     require(actor, Permission.LOCK_FORMS, form.patient.center)
-    if form.pk is None:
+    if form.version == 0:
         raise Conflict("nothing_to_lock", _("Nothing has been entered yet, so there is nothing to lock."))
     form = _locked_row(form)
     if lock_of(form) is not None:

@@ -10,10 +10,11 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Permission, Role
-from apps.crf.models import CrfForm
+from apps.crf.places import MAIN_PLACE
 from apps.crf.queries.models import Query
 from apps.crf.queries.rules import Rule, register_rule, rules
 from apps.crf.queries.selectors import open_by_variable, queries_visible_to
+from apps.crf.rows import get_row
 from apps.crf.selectors import form_of
 from apps.patients.models import Patient
 from tests.factories import user_with
@@ -32,10 +33,8 @@ def telling() -> Iterator[str]:
 
 @pytest.fixture
 def queries(telling: str, patient: Patient, foreign_patient: Patient) -> dict[str, Query]:
-    form = CrfForm.objects.create(patient=patient, main_of=patient, dictionary_version="ich-1", values={"age": 60})
-
     def add(variable: str, rule: str = "", whose: Patient = patient) -> Query:
-        return Query.objects.create(patient=whose, form=form if rule else None, variable=variable, rule=rule)
+        return Query.objects.create(patient=whose, form=get_row(whose, MAIN_PLACE), variable=variable, rule=rule)
 
     return {
         "clinical": add("age", "range"),

@@ -16,16 +16,18 @@ from apps.audit.models import AuditEvent
 from apps.audit.selectors import in_words
 from apps.audit.verification import Verification
 from apps.core.errors import Conflict, Refusal
-from apps.crf.places import Place
+from apps.crf.models import Part
+from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.queries import services
 from apps.crf.queries.models import Query, QueryMessage
 from apps.crf.queries.running import run_rules
 from apps.crf.queries.selectors import count_waiting, counts_for, open_by_variable, people_for
 from apps.crf.selectors import form_of
 from apps.crf.services import save_form
+from apps.crf.signatures.services import lock_form, sign_form
 from apps.patients.models import Patient
 from tests.crf.queries.conftest import Save
-from tests.factories import PatientFactory
+from tests.factories import PASSWORD, PatientFactory
 
 pytestmark = pytest.mark.django_db
 Users = dict[Role, User]
@@ -242,3 +244,30 @@ def test_rules_judge_every_form_by_its_own_questions(users: dict[Role, User], pa
     run_rules()
     found = set(Query.objects.values_list("rule", "variable"))
     assert found == {("inconsistent.follow_up_gos_fits_gose", "fu_gos"), ("blank", "fu_source"), ("blank", "fu_mrs")}
+
+
+def test_a_question_before_the_first_save_is_answered_by_it(users: dict[Role, User], patient: Patient) -> None:
+    query = ask(users, patient)
+    save_form(actor=users[Role.COORDINATOR], patient=patient, read_version=0, values={"age": 61})
+    query.refresh_from_db()
+    assert query.state == Query.State.ANSWERED
+
+
+@pytest.mark.parametrize("place", [MAIN_PLACE, Place("follow_up", "month_3")])
+def test_a_form_that_was_only_asked_about_is_empty(users: Users, patient: Patient, place: Place) -> None:
+    """No rule asks for its blanks, and nobody signs or locks it."""
+    variable = "age" if place.is_main else "fu_mrs"
+    services.open_query(actor=users[Role.PI], patient=patient, variable=variable, text="When?", place=place)
+    run_rules()
+    assert Query.objects.count() == 1
+    form = form_of(Patient.objects.get(pk=patient.pk), place)
+    with pytest.raises(Refusal) as refused:
+        sign_form(
+            actor=users[Role.PI], form=form, part=Part.FORM, meaning="approved", read_version=0,
+            username=users[Role.PI].username, password=PASSWORD,
+        )  # fmt: skip
+    assert refused.value.code == "nothing_to_sign"
+    with pytest.raises(Conflict) as refused:
+        lock_form(actor=users[Role.DATA_MANAGER], form=form)
+    assert refused.value.code == "nothing_to_lock"
+    assert list(Verification().faults()) == []
