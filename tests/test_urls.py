@@ -23,6 +23,8 @@ from apps.accounts.policy import Role
 from apps.cohorts.models import Snapshot
 from apps.core.models import Job
 from apps.crf.models import Query
+from apps.crf.places import MAIN_PLACE
+from apps.crf.rows import get_row
 from apps.experiments.models import Experiment
 from apps.imaging import geometry
 from apps.imaging.models import ImagingStudy, Series
@@ -330,7 +332,8 @@ def furnish(center: Center, owner: User) -> Place:
     prediction = Prediction.objects.create(
         patient=patient, experiment=experiment, series=series, form_version=1, job=ended_job()
     )
-    query = Query.objects.create(patient=patient, variable="age", about={"age": None}, opened_by=owner)
+    form = get_row(patient, MAIN_PLACE)
+    query = Query.objects.create(patient=patient, form=form, variable="age", about={"age": None}, opened_by=owner)
     parts = {
         "study_id": patient.study_id,
         "query_id": query.pk,

@@ -253,6 +253,7 @@ def test_a_question_before_the_first_save_is_answered_by_it(users: dict[Role, Us
     assert query.state == Query.State.ANSWERED
 
 
+@pytest.mark.django_db(transaction=True)  # the chain is closed at commit
 @pytest.mark.parametrize("place", [MAIN_PLACE, Place("follow_up", "month_3")])
 def test_a_form_that_was_only_asked_about_is_empty(users: Users, patient: Patient, place: Place) -> None:
     """No rule asks for its blanks, and nobody signs or locks it."""
