@@ -85,6 +85,16 @@ def protect(table: str) -> migrations.RunPython:
     )
 
 
+def protect_again(table: str) -> migrations.RunPython:
+    """Return the step after one that alters a protected table: SQLite makes the table anew, without its triggers."""
+    created = tuple(
+        f"CREATE TRIGGER IF NOT EXISTS {PREFIX}{word}_{table} BEFORE {word.upper()} ON {table}"
+        f" BEGIN SELECT RAISE(ABORT, 'Rows of {table} {SENTENCE}'); END"
+        for word in ("update", "delete")
+    )
+    return _step({"sqlite": created}, {})
+
+
 def on_postgresql(forward: tuple[str, ...], backward: tuple[str, ...]) -> migrations.RunPython:
     """Return a migration's step that only PostgreSQL takes."""
     return _step({"postgresql": forward}, {"postgresql": backward})

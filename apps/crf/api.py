@@ -17,6 +17,7 @@ from apps.accounts.policy import Permission
 from apps.core.api import PROBLEM
 from apps.crf import selectors
 from apps.crf.dictionary import load_dictionary
+from apps.crf.missing import Missing
 from apps.crf.models import CrfForm
 from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.redcap import dictionary_to_csv
@@ -28,7 +29,7 @@ from apps.patients.selectors import access_patient
 
 
 class CompletenessSerializer(serializers.Serializer[Any]):
-    entered = serializers.IntegerField(help_text="Required variables that apply and have a value.")
+    entered = serializers.IntegerField(help_text="Required variables that apply and have a value or a reason for none.")
     required = serializers.IntegerField(help_text="Required variables that apply.")  # type: ignore[assignment]
     missing = serializers.ListField(child=serializers.CharField())
 
@@ -55,6 +56,9 @@ class CrfSerializer(serializers.Serializer[Any]):
     dictionary = serializers.CharField(help_text="Version of the data dictionary, such as ich-1.")
     version = serializers.IntegerField(help_text="Counts the saves; 0 for a form that nobody has saved yet.")
     values = serializers.DictField(child=serializers.JSONField(), help_text="Values by variable; blanks are left out.")
+    missing = serializers.DictField(
+        child=serializers.ChoiceField(Missing.choices), help_text="Why a variable has no value, where somebody said so."
+    )
     completeness = CompletenessSerializer()
     warnings = WarningSerializer(many=True)
     updated_at = serializers.DateTimeField(allow_null=True)
@@ -65,6 +69,13 @@ class CrfPatchSerializer(serializers.Serializer[Any]):
     values = serializers.DictField(
         child=serializers.JSONField(allow_null=True), help_text="Values to change, by variable; null clears one."
     )
+    missing = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, max_length=20), required=False, default=dict,
+        help_text=(
+            f"Why a variable has no value: {', '.join(Missing.values)}. A blank says nothing; null among the values "
+            "takes a reason back."
+        ),
+    )  # fmt: skip
     reason = serializers.CharField(
         required=False, allow_blank=True, default="", max_length=REASON_LENGTH,
         help_text="Why; needed where a value changes that had been saved before.",
@@ -142,7 +153,7 @@ def _change(request: Request, study_id: str, place: Place) -> Response | JsonRes
     try:
         result = save_form(
             actor=cast(User, request.user), patient=patient, read_version=data["version"], values=data["values"],
-            reason=data["reason"], place=place,
+            reason=data["reason"], place=place, missing=data["missing"],
         )  # fmt: skip
     except (FormErrors, FormConflict, FormLocked, ReasonRefused) as error:
         return _problem(error)
@@ -191,6 +202,7 @@ def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
                 "dictionary": form.dictionary_version,
                 "version": form.version,
                 "values": form.values,
+                "missing": form.missing,
                 "completeness": complete,
                 "warnings": selectors.warnings_of(form),
                 "updated_at": form.updated_at if form.version else None,

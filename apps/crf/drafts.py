@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from apps.accounts.access import Actor, person
 from apps.accounts.models import User
 from apps.core.errors import Refusal
-from apps.crf.forms import raw_text
+from apps.crf.forms import raw_texts
+from apps.crf.missing import PREFIX
 from apps.crf.models import CrfDraft
 from apps.crf.places import Place
-from apps.crf.selectors import form_of, questions_of, values_at
+from apps.crf.selectors import answers_at, form_of, questions_of
 from apps.crf.services import writable_variables
 from apps.patients.models import Patient
 
@@ -42,10 +43,14 @@ def keep_draft(
     form = form_of(patient, place)
     if read_version > form.version:
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
-    base = form.values if form.version == read_version else values_at(form, read_version) if form.pk else {}
+    base = form.answers if form.version == read_version or not form.pk else answers_at(form, read_version)
     # What is stored by now is no draft either: the request may have been overtaken by the save of the same values.
-    known = {name: {raw_text(base.get(name)), raw_text(form.values.get(name))} for name in writable}
-    changed = {name: text for name, text in typed.items() if name in writable and text.strip() not in known[name]}
+    stored = raw_texts(base), raw_texts(form.answers)
+    changed = {
+        name: text
+        for name, text in typed.items()
+        if name.removeprefix(PREFIX) in writable and text.strip() not in {texts.get(name, "") for texts in stored}
+    }
     if not changed:
         discard_draft(actor=actor, patient=patient, place=place)
         return None

@@ -11,6 +11,7 @@ from apps.audit.words import REASONS
 from apps.crf import rules
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Questions, Section, Variable, VariableType
+from apps.crf.missing import PREFIX, Absent, Answer, Answers
 from apps.crf.models import CrfDraft, CrfForm
 from apps.crf.rules import Completeness, Finding
 from apps.crf.selectors import last_changes
@@ -38,6 +39,8 @@ class FormField:
     text: str
     editable: bool
     hidden: bool
+    # Code of the reason why there is no value.
+    missing: str = ""
     error: str = ""
     warnings: tuple[str, ...] = ()
     changed_at: datetime | None = None
@@ -147,24 +150,27 @@ def build_sections(
 ) -> list[FormSection]:
     """Return the sections of the page: the stored values, under what was typed into the fields that may be written."""
     entry = entry or Entry()
-    raw = {name: text for name, text in entry.raw.items() if name in writable}
+    raw = {name: text for name, text in entry.raw.items() if name.removeprefix(PREFIX) in writable}
     applies = rules.applicable(questions, {**form.values, **_readable(questions, raw)})
     changes = last_changes(form)
+    answers = form.answers
+    texts = raw_texts(answers) | raw
 
     def build(variable: Variable) -> FormField:
         name = variable.name
-        value = form.values.get(name)
         at, by = changes.get(name, (None, ""))
         return FormField(
-            variable, raw.get(name, raw_text(value))[:_SHOWN_LENGTH], display(variable, value), name in writable,
-            name not in applies, entry.errors.get(name, ""), _about(entry.warnings, name), at, by,
+            variable, texts.get(name, "")[:_SHOWN_LENGTH], display(variable, answers.get(name)), name in writable,
+            name not in applies, texts.get(PREFIX + name, "")[:_SHOWN_LENGTH], entry.errors.get(name, ""),
+            _about(entry.warnings, name), at, by,
         )  # fmt: skip
 
+    whole = rules.completeness(questions, answers)
     return [
         FormSection(
             section,
             tuple(build(variable) for variable in section.variables),
-            rules.completeness(questions, form.values).within(section),
+            whole.within(section),
         )
         for section in questions.sections
     ]
@@ -178,6 +184,8 @@ def _readable(questions: Questions, raw: Mapping[str, str]) -> dict[str, Value]:
     """Return the typed values of what can be read, for the branches of a form with mistakes in it."""
     values: dict[str, Value] = {}
     for name, text in raw.items():
+        if name.startswith(PREFIX):
+            continue
         try:
             values[name] = parse_value(questions.variables[name], text)
         except RefusedValueError:
@@ -185,8 +193,16 @@ def _readable(questions: Questions, raw: Mapping[str, str]) -> dict[str, Value]:
     return values
 
 
-def raw_text(value: Value) -> str:
-    """Return a stored value as its field holds it."""
+def raw_texts(answers: Answers) -> dict[str, str]:
+    """Return what the fields of a page hold of stored answers, by the names of the fields; those left out are blank."""
+    return {
+        PREFIX + name if isinstance(answer, Absent) else name: _raw_text(answer) for name, answer in answers.items()
+    }
+
+
+def _raw_text(value: Answer) -> str:
+    if isinstance(value, Absent):
+        return value.reason.value
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.models import Appended, AppendOnly
+from apps.crf.missing import Answer, Missing, answer_of, answers_of
 from apps.crf.places import MAIN, STAY, Place
 
 
@@ -27,8 +28,10 @@ class CrfForm(models.Model):
     main_of = models.OneToOneField("patients.Patient", on_delete=models.PROTECT, null=True, related_name="form")
     dictionary_version = models.CharField(max_length=20)
     values = models.JSONField(default=dict)
+    # Variable -> why it has no value.
+    missing = models.JSONField(default=dict)
     version = models.PositiveIntegerField(default=0)
-    # Every required variable that applies has a value.
+    # Every required variable that applies has a value, or a reason why it is missing.
     is_complete = models.BooleanField(default=False)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -50,14 +53,21 @@ class CrfForm(models.Model):
     def place(self) -> Place:
         return Place(self.name, self.visit, self.instance)
 
+    @property
+    def answers(self) -> dict[str, Answer]:
+        return answers_of(self.values, self.missing)
+
 
 class CrfValue(models.Model):
     """One value entered once. Rows are added and never changed; a correction is a further row."""
 
     form = models.ForeignKey(CrfForm, on_delete=models.PROTECT, related_name="events")
     variable = models.CharField(max_length=60)
-    # null: the value was cleared.
+    # null: the value was cleared, or is missing for a reason.
     value = models.JSONField(null=True)
+    missing = models.CharField(max_length=20, choices=Missing, blank=True)
+    # What was typed where it was typed in another unit: 126 mg/dL.
+    as_typed = models.CharField(max_length=60, blank=True)
     form_version = models.PositiveIntegerField()
     dictionary_version = models.CharField(max_length=20)
     recorded_at = models.DateTimeField(default=timezone.now)
@@ -67,11 +77,16 @@ class CrfValue(models.Model):
     class Meta:
         ordering: ClassVar = ["form_version", "pk"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["form", "variable", "form_version"], name="crf_value_once_a_save")
+            models.UniqueConstraint(fields=["form", "variable", "form_version"], name="crf_value_once_a_save"),
+            models.CheckConstraint(condition=Q(missing="") | Q(value__isnull=True), name="crf_value_or_reason"),
         ]
 
     def __str__(self) -> str:
         return f"{self.variable} (save {self.form_version})"
+
+    @property
+    def answer(self) -> Answer:
+        return answer_of(self.value, self.missing)
 
 
 class CrfDraft(models.Model):

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from apps.crf.conditions import Value, Values
 from apps.crf.dictionary import Level, Questions, Section, Variable
+from apps.crf.missing import Answer, Answers, known
 from apps.crf.values import describe, display, is_unusual
 
 
@@ -22,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Completeness:
-    """Which of the required variables that apply have a value, and which are still missing."""
+    """Which of the required variables that apply have a value or a reason for having none, and which have neither."""
 
     present: tuple[str, ...]
     missing: tuple[str, ...]
@@ -64,8 +65,8 @@ def applicable(questions: Questions, values: Values) -> frozenset[str]:
     return frozenset(shown)
 
 
-def without_blanks(values: Values) -> dict[str, Value]:
-    return {name: value for name, value in values.items() if value is not None}
+def without_blanks(answers: Answers) -> dict[str, Answer]:
+    return {name: answer for name, answer in answers.items() if answer is not None}
 
 
 def broken_rules(questions: Questions, values: Values, level: Level) -> list[Finding]:
@@ -93,19 +94,19 @@ def _unusual(variable: Variable, value: Value) -> str:
     }  # fmt: skip
 
 
-def completeness(questions: Questions, values: Values) -> Completeness:
-    """Count the required variables that apply, and those of them that have a value."""
-    applies = applicable(questions, values)
+def completeness(questions: Questions, answers: Answers) -> Completeness:
+    """Count the required variables that apply, and those of them that have a value or a reason for having none."""
+    applies = applicable(questions, known(answers))
     required = [v.name for v in questions.variables.values() if v.required and v.name in applies]
     return Completeness(
-        tuple(name for name in required if values.get(name) is not None),
-        tuple(name for name in required if values.get(name) is None),
+        tuple(name for name in required if answers.get(name) is not None),
+        tuple(name for name in required if answers.get(name) is None),
     )
 
 
-def replay(events: Iterable[tuple[str, Value]]) -> dict[str, Value]:
-    """Return the values that a sequence of events (variable, value; None clears) leaves."""
-    values: dict[str, Value] = {}
-    for variable, value in events:
-        values[variable] = value
-    return without_blanks(values)
+def replay(events: Iterable[tuple[str, Answer]]) -> dict[str, Answer]:
+    """Return the answers that a sequence of events (variable, answer; None clears) leaves."""
+    answers: dict[str, Answer] = {}
+    for variable, answer in events:
+        answers[variable] = answer
+    return without_blanks(answers)

@@ -91,7 +91,7 @@ def _planned(patient: Patient, form: FurtherForm, place: Place, stored: CrfForm 
     return Planned(
         place, _day(form, place, values) if form.repeats else str(visit.label), form_url(patient, place),
         _due(visit, main), visit.unless is None or not visit.unless.holds(main.values),
-        stored.version if stored else 0, rules.completeness(form, values),
+        stored.version if stored else 0, rules.completeness(form, stored.answers if stored else {}),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from apps.audit.words import shown_reason
 from apps.crf import rules
 from apps.crf.conditions import Value, Values
 from apps.crf.dictionary import Questions, Section, Variable, VariableType, load_dictionary
+from apps.crf.missing import Absent, Answer, known
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.places import MAIN_PLACE, MOST_REPEATS, Place
 from apps.crf.rules import Completeness, Finding
@@ -38,13 +39,17 @@ class ModelFeature(TypedDict):
 
 @dataclass(frozen=True)
 class ShownValue:
-    """A variable with its current value as text ("" when blank) and its last change."""
+    """A variable with its current answer as text ("" when blank) and its last change."""
 
     variable: Variable
-    value: Value
+    value: Answer
     text: str
     changed_at: datetime | None = None
     changed_by: str = ""
+
+    @property
+    def has_unit(self) -> bool:
+        return self.variable.unit is not None and not isinstance(self.value, Absent)
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,13 @@ def forms_of(patients: list[Patient]) -> dict[int, CrfForm]:
 
 def values_at(form: CrfForm, version: int) -> dict[str, Value]:
     """Return the values of the form as they stood after the save of this version."""
+    return known(answers_at(form, version))
+
+
+def answers_at(form: CrfForm, version: int) -> dict[str, Answer]:
+    """Return values and reasons of the form as they stood after the save of this version."""
     events = CrfValue.objects.filter(form=form, form_version__lte=version)
-    return rules.replay(events.values_list("variable", "value"))
+    return rules.replay((event.variable, event.answer) for event in events)
 
 
 def values_for_display(form: CrfForm) -> list[ShownSection]:
@@ -111,15 +121,16 @@ def values_for_display(form: CrfForm) -> list[ShownSection]:
     applies = rules.applicable(questions, form.values)
     whole = completeness(form)
     changes = last_changes(form)
+    answers = form.answers
     shown = []
     for section in questions.sections:
         variables = [variable for variable in section.variables if variable.name in applies]
-        values = tuple(_shown(variable, form.values.get(variable.name), changes) for variable in variables)
+        values = tuple(_shown(variable, answers.get(variable.name), changes) for variable in variables)
         shown.append(ShownSection(section, values, whole.within(section)))
     return shown
 
 
-def _shown(variable: Variable, value: Value, changes: dict[str, tuple[datetime, str]]) -> ShownValue:
+def _shown(variable: Variable, value: Answer, changes: dict[str, tuple[datetime, str]]) -> ShownValue:
     at, by = changes.get(variable.name, (None, ""))
     return ShownValue(variable, value, display(variable, value), at, by)
 
@@ -139,7 +150,7 @@ def history_of(form: CrfForm, variable: Variable) -> list[PastValue]:
     events = CrfValue.objects.filter(form=form, variable=variable.name).select_related("recorded_by")
     return [
         PastValue(
-            display_with_unit(variable, event.value), event.recorded_at, event.recorded_by.full_name,
+            display_with_unit(variable, event.answer), event.recorded_at, event.recorded_by.full_name,
             shown_reason(event.reason), event.form_version,
         )
         for event in events.order_by("-form_version", "-pk")
@@ -147,8 +158,8 @@ def history_of(form: CrfForm, variable: Variable) -> list[PastValue]:
 
 
 def completeness(form: CrfForm) -> Completeness:
-    """Count the required variables that apply, and those of them that have a value."""
-    return rules.completeness(questions_of(form.place), form.values)
+    """Count the required variables that apply, and those of them that have a value or a reason for having none."""
+    return rules.completeness(questions_of(form.place), form.answers)
 
 
 def warnings_of(form: CrfForm) -> list[Finding]:

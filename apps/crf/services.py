@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 
 from django.db import transaction
 from django.http import Http404
@@ -15,8 +16,9 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
 from apps.core.errors import Conflict, Refusal
-from apps.crf.conditions import Value, Values
+from apps.crf.conditions import Value
 from apps.crf.dictionary import Level, Questions, Variable, load_dictionary
+from apps.crf.missing import Absent, Answer, Answers, Missing, as_data, known, reasons
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.queries.saving import follow_save
@@ -76,13 +78,15 @@ class SaveResult:
 @transaction.atomic
 def save_form(
     *, actor: User, patient: Patient, read_version: int, values: Mapping[str, object], reason: str = "",
-    place: Place = MAIN_PLACE,
+    place: Place = MAIN_PLACE, missing: Mapping[str, str] = MappingProxyType({}),
 ) -> SaveResult:  # fmt: skip
     """Save what the actor changed since he read version `read_version` of one of the patient's forms.
 
     `values` holds raw input by variable name; a variable left out is not touched, a blank clears it, and one that has
     the value that was read is none of the actor's changes. Values that somebody else changed meanwhile stay. All of it
     is stored or nothing. The first entry of a variable needs no reason; every later change of it does.
+    `missing` says by variable why it has no value: a code of Missing, or a blank, which says nothing. A code takes the
+    place of the value that was there, and a value or a blank that of a code.
 
     Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
     meanwhile), ReasonRefused (missing, or not to be stored), FormLocked, Refusal (no such version), and Http404 for an
@@ -93,8 +97,8 @@ def save_form(
     if not writable:
         raise Http404
     why = _read_reason(reason)
-    entered = _parse(questions, values)
-    form = _lock_form(patient, place, create=any(value is not None for value in entered.values()))
+    entered = _parse(questions, values, missing)
+    form = _lock_form(patient, place, create=any(answer is not None for answer in entered.values()))
     if not 0 <= read_version <= form.version:
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
     mine, meanwhile = _changes(form, read_version, entered)
@@ -103,10 +107,11 @@ def save_form(
     if foreign:
         sentence = _("Your role does not allow you to enter this value. Leave it as it was.")
         raise FormErrors(dict.fromkeys(foreign, sentence), status=HTTPStatus.FORBIDDEN)
-    after = without_blanks({**form.values, **mine})
+    before = form.answers
+    after = without_blanks({**before, **mine})
     cleared = _clear_hidden(questions, mine, after)
-    _check_conflict(questions, form.values, {**mine, **cleared}, meanwhile)
-    changed = {name: value for name, value in {**mine, **cleared}.items() if form.values.get(name) != value}
+    _check_conflict(questions, before, {**mine, **cleared}, meanwhile)
+    changed = {name: answer for name, answer in {**mine, **cleared}.items() if before.get(name) != answer}
     _check_rules(questions, after, changed)
     if changed:
         _check_reason(form, changed, why)
@@ -130,7 +135,7 @@ def _read_reason(reason: str) -> str:
         raise ReasonRefused(str(error)) from error
 
 
-def _check_reason(form: CrfForm, changed: Values, reason: str) -> None:
+def _check_reason(form: CrfForm, changed: Answers, reason: str) -> None:
     """Refuse a change without a reason of what an earlier save had entered, also where it was cleared since."""
     if reason or form.version == 0:
         return
@@ -140,21 +145,36 @@ def _check_reason(form: CrfForm, changed: Values, reason: str) -> None:
         )
 
 
-def _parse(questions: Questions, raw_values: Mapping[str, object]) -> dict[str, Value]:
-    parsed: dict[str, Value] = {}
+def _parse(
+    questions: Questions, raw_values: Mapping[str, object], missing: Mapping[str, str]
+) -> dict[str, Answer]:  # fmt: skip
+    parsed: dict[str, Answer] = {}
     errors: dict[str, str] = {}
-    for name, raw in raw_values.items():
+    for name in {**raw_values, **{name: reason for name, reason in missing.items() if reason}}:
         variable = questions.variables.get(name)
         if variable is None:
             errors[_quotable(name)] = _("The form has no variable of this name. Check the name in the data dictionary.")
             continue
         try:
-            parsed[name] = parse_value(variable, raw)
+            parsed[name] = _answer(parse_value(variable, raw_values.get(name)), missing.get(name) or "")
         except RefusedValueError as refused:
             errors[name] = str(refused)
     if errors:
         raise FormErrors(errors)
     return parsed
+
+
+def _answer(value: Value, reason: str) -> Answer:
+    if not reason:
+        return value
+    if reason not in Missing.values:
+        known_codes = ", ".join(Missing.values)
+        raise RefusedValueError(
+            _("Why a value is missing is one of these codes: %(codes)s. Use one of them.") % {"codes": known_codes}
+        )
+    if value is not None:
+        raise RefusedValueError(_("There is a value, and a reason why it is missing. Take one of the two away."))
+    return Absent(Missing(reason))
 
 
 def _quotable(name: str) -> str:
@@ -176,19 +196,20 @@ def _lock_form(patient: Patient, place: Place, *, create: bool) -> CrfForm:
     return form
 
 
-def _changes(form: CrfForm, read_version: int, entered: Values) -> tuple[dict[str, Value], frozenset[str]]:
+def _changes(form: CrfForm, read_version: int, entered: Answers) -> tuple[dict[str, Answer], frozenset[str]]:
     """Return what the actor changed of what he had read, and which variables others changed since."""
     if read_version == form.version:
-        return {name: value for name, value in entered.items() if form.values.get(name) != value}, frozenset()
-    events = list(CrfValue.objects.filter(form=form).values_list("variable", "value", "form_version"))
-    base = replay((variable, value) for variable, value, version in events if version <= read_version)
-    mine = {name: value for name, value in entered.items() if base.get(name) != value}
-    return mine, frozenset(variable for variable, _value, version in events if version > read_version)
+        stored = form.answers
+        return {name: answer for name, answer in entered.items() if stored.get(name) != answer}, frozenset()
+    events = list(CrfValue.objects.filter(form=form))
+    base = replay((event.variable, event.answer) for event in events if event.form_version <= read_version)
+    mine = {name: answer for name, answer in entered.items() if base.get(name) != answer}
+    return mine, frozenset(event.variable for event in events if event.form_version > read_version)
 
 
-def _clear_hidden(questions: Questions, mine: Values, after: dict[str, Value]) -> dict[str, Value]:
+def _clear_hidden(questions: Questions, mine: Answers, after: dict[str, Answer]) -> dict[str, Answer]:
     """Take out of `after` what no longer applies and return it as cleared; refuse a new value that does not apply."""
-    applies = applicable(questions, after)
+    applies = applicable(questions, known(after))
     hidden = [name for name in after if name not in applies]
     refused = {name: _does_not_apply(questions, name) for name in hidden if mine.get(name) is not None}
     if refused:
@@ -206,13 +227,13 @@ def _does_not_apply(questions: Questions, name: str) -> str:
     }
 
 
-def _check_conflict(questions: Questions, stored: Values, mine: Values, meanwhile: frozenset[str]) -> None:
+def _check_conflict(questions: Questions, stored: Answers, mine: Answers, meanwhile: frozenset[str]) -> None:
     both = [name for name in mine if name in meanwhile and stored.get(name) != mine[name]]
     if both:
         raise FormConflict({name: _meanwhile(questions.variables[name], stored.get(name)) for name in both}, mine)
 
 
-def _meanwhile(variable: Variable, value: Value) -> str:
+def _meanwhile(variable: Variable, value: Answer) -> str:
     if value is None:
         return _("Meanwhile cleared by somebody else. Save again to enter your value.")
     return _("Meanwhile saved as %(value)s by somebody else. Correct yours, or save again to keep it.") % {
@@ -220,10 +241,10 @@ def _meanwhile(variable: Variable, value: Value) -> str:
     }
 
 
-def _check_rules(questions: Questions, after: Values, changed: Values) -> None:
+def _check_rules(questions: Questions, after: Answers, changed: Answers) -> None:
     """Refuse a save that breaks a hard rule, and say so at the values that it changed."""
     errors: dict[str, str] = {}
-    for finding in broken_rules(questions, after, Level.HARD):
+    for finding in broken_rules(questions, known(after), Level.HARD):
         for name in finding.variables:
             if name in changed:
                 errors.setdefault(name, finding.sentence)
@@ -231,25 +252,28 @@ def _check_rules(questions: Questions, after: Values, changed: Values) -> None:
         raise FormErrors(errors)
 
 
-def _store(actor: User, form: CrfForm, questions: Questions, changed: Values, reason: str) -> None:
+def _store(actor: User, form: CrfForm, questions: Questions, changed: Answers, reason: str) -> None:
     now = timezone.now()
-    before = form.values
-    form.values = without_blanks({**before, **changed})
+    before = form.answers
+    after = without_blanks({**before, **changed})
+    form.values, form.missing = known(after), reasons(after)
     form.version += 1
     form.dictionary_version = load_dictionary().id
-    form.is_complete = completeness(questions, form.values).is_complete
+    form.is_complete = completeness(questions, after).is_complete
     form.updated_at = now
-    form.save(update_fields=["values", "version", "dictionary_version", "is_complete", "updated_at"])
+    form.save(update_fields=["values", "missing", "version", "dictionary_version", "is_complete", "updated_at"])
+    values, absent = known(changed), reasons(changed)
     rows = CrfValue.objects.bulk_create(
         CrfValue(
-            form=form, variable=name, value=value, form_version=form.version,
+            form=form, variable=name, value=values.get(name), missing=absent.get(name, ""), form_version=form.version,
             dictionary_version=form.dictionary_version, recorded_at=now, recorded_by=actor, reason=reason,
         )
-        for name, value in changed.items()
+        for name in changed
     )  # fmt: skip
     record(
         actor=actor, action="save_form", target=form, center=form.patient.center,
-        changes={name: [before.get(name), value] for name, value in changed.items()}, reason=reason, rows=rows, at=now,
+        changes={name: [as_data(before.get(name)), as_data(answer)] for name, answer in changed.items()},
+        reason=reason, rows=rows, at=now,
     )  # fmt: skip
     follow_save(actor=actor, form=form, changed=changed)
     announce(form.patient)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit.words import Action, Change, Kind, pair_of, register
 from apps.crf.dictionary import load_dictionary
+from apps.crf.missing import from_data
 from apps.crf.queries.trail import register_query_words
 from apps.crf.values import display_with_unit
 
@@ -26,7 +27,7 @@ def describe_values(changes: Mapping[str, Any]) -> list[Change]:
     variables = load_dictionary().all_variables
     told = []
     for name in sorted(changes, key=lambda name: list(variables).index(name) if name in variables else len(variables)):
-        old, new = pair_of(changes[name])
+        old, new = (from_data(each) for each in pair_of(changes[name]))
         if variable := variables.get(name):
             change = Change(str(variable.label), display_with_unit(variable, old), display_with_unit(variable, new))
         else:

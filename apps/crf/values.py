@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from apps.crf.conditions import Value
 from apps.crf.dictionary import TODAY, Range, Variable, VariableType
+from apps.crf.missing import Absent, Answer
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(?:\.([0-9]+))?")
@@ -195,10 +196,12 @@ def describe(limits: Range | None, variable: Variable) -> str:
     return f"{words} {variable.unit}" if variable.unit else words
 
 
-def display(variable: Variable, value: Value) -> str:
-    """Return a value as a person reads it, without its unit; blank as an empty text."""
+def display(variable: Variable, value: Answer) -> str:
+    """Return an answer as a person reads it, without its unit; blank as an empty text."""
     if value is None:
         return ""
+    if isinstance(value, Absent):
+        return str(value.reason.label)
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if variable.choices:
@@ -207,7 +210,7 @@ def display(variable: Variable, value: Value) -> str:
     return value if isinstance(value, str) else format_number(value)
 
 
-def display_with_unit(variable: Variable, value: Value) -> str:
-    """Return a value as a person reads it where no column or field says its unit."""
+def display_with_unit(variable: Variable, value: Answer) -> str:
+    """Return an answer as a person reads it where no column or field says its unit."""
     text = display(variable, value)
-    return f"{text} {variable.unit}" if text and variable.unit else text
+    return f"{text} {variable.unit}" if text and variable.unit and not isinstance(value, Absent) else text

@@ -170,7 +170,7 @@ def test_valid_means_that_the_digest_is_that_of_the_present_values(
         present = CrfForm.objects.get(pk=form.pk)
         events = events_of(present)
         for shown in state_of(present).signatures:
-            digest = digest_of_values(present, events, shown.signature.variables, present.values)
+            digest = digest_of_values(present, events, shown.signature.variables, present.answers)
             same = digest == shown.signature.digest and shown.signature.pk not in voided
             assert shown.is_valid == same
         assert CrfValue.objects.filter(form=form).count() == len(events)

@@ -44,7 +44,7 @@ def _run_batch(actor: User | None, keys: list[int], gathers: Mapping[str, Gather
     # The lock of the save: no value changes between judging and writing.
     list(CrfForm.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
     forms = list(CrfForm.objects.filter(pk__in=keys).select_related("patient__center").order_by("pk"))
-    subjects = [Subject(form.patient_id, form.pk, form.values, form.place) for form in forms]
+    subjects = [Subject.of(form) for form in forms]
     # Locked too: what a person does to one meanwhile waits, and is not written over.
     queries = Query.objects.select_for_update().filter(form__in=keys).exclude(rule="").order_by("pk")
     steps = steps_for(findings_of(subjects, gathers), queries)

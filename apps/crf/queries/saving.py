@@ -15,7 +15,7 @@ def follow_save(*, actor: User, form: CrfForm, changed: Collection[str]) -> None
     queries = list(Query.objects.select_for_update(of=("self",)).filter(form=form).exclude(state=State.CLOSED))
     if not queries:
         return
-    subject = Subject(form.patient_id, form.pk, form.values, form.place)
+    subject = Subject.of(form)
     steps = judge_again(subject, [query for query in queries if query.rule])
     for query in queries:
         if not query.rule and query.state == State.OPEN and query.variable in changed:

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from apps.audit.chain import sha256_of
-from apps.crf.conditions import Values
 from apps.crf.dictionary import load_dictionary
+from apps.crf.missing import Answers, known, reasons
 from apps.crf.models import CrfForm, CrfValue, Part
 
 
@@ -26,20 +26,23 @@ def touching(events: Sequence[CrfValue], variables: Collection[str]) -> list[Crf
     return [event for event in events if not variables or event.variable in variables]
 
 
-def digest_of_values(form: CrfForm, events: Sequence[CrfValue], variables: Collection[str], values: Values) -> str:
-    """Return the SHA-256 of the values of some variables, which the events have led to.
+def digest_of_values(form: CrfForm, events: Sequence[CrfValue], variables: Collection[str], answers: Answers) -> str:
+    """Return the SHA-256 of the answers of some variables, which the events have led to.
 
     Of version and dictionary those of the last save that touched these variables count: a save of others changes
     nothing here, and one that changes a value and changes it back does.
     """
     mine = touching(events, variables)
+    signed = {name: answer for name, answer in answers.items() if not variables or name in variables}
     content: dict[str, Any] = {
         "form": identity_of(form),
         "version": mine[-1].form_version if mine else 0,
         "dictionary": mine[-1].dictionary_version if mine else "",
         "variables": sorted(variables),
-        "values": {name: value for name, value in values.items() if not variables or name in variables},
+        "values": known(signed),
     }
+    if absent := reasons(signed):  # left out where there is none: so it was before there were reasons
+        content["missing"] = absent
     return sha256_of(content)
 
 

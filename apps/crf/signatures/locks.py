@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Conflict
-from apps.crf.conditions import Values
 from apps.crf.dictionary import load_dictionary
+from apps.crf.missing import Answers
 from apps.crf.models import CrfForm, FormAct
 from apps.crf.values import display_with_unit
 
@@ -26,7 +26,7 @@ def lock_of(form: CrfForm) -> FormAct | None:
     return newest if newest is not None and newest.kind == FormAct.Kind.LOCK else None
 
 
-def refuse_if_locked(form: CrfForm, mine: Values) -> None:
+def refuse_if_locked(form: CrfForm, mine: Answers) -> None:
     """Raise FormLocked with what the actor wanted to save, so that nobody has to remember it."""
     if lock_of(form) is not None:
         variables = load_dictionary().all_variables

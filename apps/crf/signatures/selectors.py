@@ -103,7 +103,7 @@ def _void(
             "labels": ", ".join(_label(change.variable) for change in first),
             "name": first[0].recorded_by.full_name, "at": _moment(first[0].recorded_at),
         }  # fmt: skip
-    if digest_of_values(form, events, signature.variables, form.values) != signature.digest:
+    if digest_of_values(form, events, signature.variables, form.answers) != signature.digest:
         return _("Void: the values are not those that were signed. Tell the administrator.")
     return ""
 

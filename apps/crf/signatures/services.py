@@ -65,7 +65,7 @@ def _sign(actor: User, form: CrfForm, part: Part, meaning: str, read_version: in
         raise Conflict("signed_already", _("You have signed these values with this meaning already."))
     signature = Signature.objects.create(
         form=form, form_version=form.version, part=part, variables=variables, signer=actor, meaning=meaning,
-        digest=digest_of_values(form, events, variables, form.values), printed_name=actor.full_name or actor.username,
+        digest=digest_of_values(form, events, variables, form.answers), printed_name=actor.full_name or actor.username,
     )  # fmt: skip
     record(
         actor=actor, action="sign_outcome" if part == Part.OUTCOME else "sign_form", target=form,

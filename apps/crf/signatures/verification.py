@@ -22,8 +22,8 @@ def signatures_of_other_values() -> Iterator[Fault]:
         events = events_of(form)
         for signature in signed:
             before = [event for event in events if event.form_version <= signature.form_version]
-            values = replay((event.variable, event.value) for event in before)
-            if digest_of_values(form, before, signature.variables, values) != signature.digest:
+            answers = replay((event.variable, event.answer) for event in before)
+            if digest_of_values(form, before, signature.variables, answers) != signature.digest:
                 yield Fault(
                     f"row {signature.pk} of {Signature._meta.db_table}", "it was not made over the values of its form."
                 )

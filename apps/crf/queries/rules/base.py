@@ -1,5 +1,7 @@
 """What a rule is: it looks at the values of one form and yields findings; each finding is one query."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +11,8 @@ from django.utils.functional import Promise
 from apps.accounts.policy import Permission
 from apps.crf.conditions import Value, Values
 from apps.crf.dictionary import Questions, load_dictionary
+from apps.crf.missing import Answers, answers_of
+from apps.crf.models import CrfForm
 from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.selectors import questions_of
 from apps.crf.values import display_with_unit
@@ -26,6 +30,15 @@ class Subject:
     form_id: int
     values: Values
     place: Place = MAIN_PLACE
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, form: CrfForm) -> Subject:
+        return cls(form.patient_id, form.pk, form.values, form.place, form.missing)
+
+    @property
+    def answers(self) -> Answers:
+        return answers_of(self.values, self.missing)
 
     @property
     def questions(self) -> Questions:

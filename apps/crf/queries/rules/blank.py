@@ -12,7 +12,7 @@ KEY = "blank"
 
 
 def find(subject: Subject, evidence: Evidence) -> Iterator[Finding]:
-    for name in completeness(subject.questions, subject.values).missing:
+    for name in completeness(subject.questions, subject.answers).missing:
         yield Finding(KEY, name, {name: None})
 
 

@@ -38,6 +38,18 @@ function branch(form) {
   }
 }
 
+/** A value and a reason why there is none exclude each other: who has entered one is not asked why it is missing. */
+function askWhyMissing(form) {
+  for (const list of form.querySelectorAll(".crf-missing")) {
+    const field = list.closest(".field");
+    const answered = [...field.querySelectorAll("input, select:not(.crf-missing)")].some((control) =>
+      control.type === "radio" ? control.checked && control.value !== "" : control.value.trim() !== "",
+    );
+    if (answered) list.value = "";
+    list.hidden = answered;
+  }
+}
+
 /** Whether a control holds something else than what the page came with. */
 export function differs(control) {
   if (control.type === "radio") return control.checked !== control.defaultChecked;
@@ -168,7 +180,11 @@ function start() {
   const form = document.querySelector("[data-crf-form]");
   if (!form) return;
   branch(form);
-  form.addEventListener("input", () => branch(form));
+  askWhyMissing(form);
+  form.addEventListener("input", () => {
+    branch(form);
+    askWhyMissing(form);
+  });
   askWhy(form);
   guard(form);
   followSections();

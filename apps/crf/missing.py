@@ -1,0 +1,62 @@
+"""Why a value is missing: a coded reason stands where the value would, so that a blank is never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.crf.conditions import Value, Values
+
+# Before the name of a variable: the field of a page that holds its reason. A hyphen is in no variable's name.
+PREFIX = "missing-"
+
+
+class Missing(models.TextChoices):
+    UNKNOWN = "unknown", _("Unknown")
+    NOT_DONE = "not_done", _("Not done")
+    REFUSED = "refused", _("Refused")
+    NOT_APPLICABLE = "not_applicable", _("Not applicable")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What a variable without a value has instead. Not a text, which the value of a variable could equal."""
+
+    reason: Missing
+
+
+Answer: TypeAlias = Value | Absent
+Answers: TypeAlias = Mapping[str, Answer]
+
+
+def answer_of(value: Value, reason: str) -> Answer:
+    """Put together what the database keeps in two columns."""
+    return Absent(Missing(reason)) if reason else value
+
+
+def answers_of(values: Values, missing: Mapping[str, str]) -> dict[str, Answer]:
+    return {**values, **{name: Absent(Missing(reason)) for name, reason in missing.items()}}
+
+
+def known(answers: Answers) -> dict[str, Value]:
+    """Return the values alone: all that checks, branches, scores and models look at."""
+    return {name: answer for name, answer in answers.items() if not isinstance(answer, Absent)}
+
+
+def reasons(answers: Answers) -> dict[str, str]:
+    """Return the coded reasons alone."""
+    return {name: answer.reason.value for name, answer in answers.items() if isinstance(answer, Absent)}
+
+
+def as_data(answer: Answer) -> Any:
+    """Return an answer as JSON holds it in the audit trail."""
+    return {"missing": answer.reason.value} if isinstance(answer, Absent) else answer
+
+
+def from_data(data: Any) -> Answer:
+    """Return what `as_data` was given."""
+    return Absent(Missing(data["missing"])) if isinstance(data, dict) else data
