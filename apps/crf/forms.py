@@ -33,6 +33,14 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Theirs:
+    """The stored answer of a field in conflict: its value or the code of its reason."""
+
+    raw: str
+    missing: str
+
+
+@dataclass(frozen=True)
 class FormField:
     """One field of the page, with what was typed or stored, and what is to be said about it."""
 
@@ -51,6 +59,8 @@ class FormField:
     unit: str = ""
     # Its parts are there, so nobody types it.
     is_computed: bool = False
+    # What somebody else saved meanwhile, as the fields hold it; None where there is no conflict.
+    theirs: "Theirs | None" = None
 
     @property
     def control(self) -> str:
@@ -151,6 +161,9 @@ class Entry:
     errors: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
     reason: Reason = field(default_factory=Reason)
+    # What somebody else saved otherwise meanwhile, and what he saved that nobody else touched.
+    conflicts: frozenset[str] = frozenset()
+    merged: frozenset[str] = frozenset()
 
     @classmethod
     def of_draft(cls, draft: CrfDraft) -> "Entry":
@@ -166,7 +179,8 @@ def build_sections(
     applies = rules.applicable(questions, {**form.values, **_readable(questions, raw)})
     changes = last_changes(form)
     answers = form.answers
-    texts = raw_texts(answers) | raw
+    stored = raw_texts(answers)
+    texts = stored | raw
     present = answers | _readable(questions, raw)
 
     def build(variable: Variable) -> FormField:
@@ -176,6 +190,7 @@ def build_sections(
             variable, texts.get(name, "")[:_SHOWN_LENGTH], display(variable, answers.get(name)), name in writable,
             name not in applies, texts.get(MISSING + name, "")[:_SHOWN_LENGTH], entry.errors.get(name, ""),
             _about(entry.warnings, name), at, by, texts.get(UNIT + name, ""), is_computed(variable, present),
+            Theirs(stored.get(name, ""), stored.get(MISSING + name, "")) if name in entry.conflicts else None,
         )  # fmt: skip
 
     whole = rules.completeness(questions, answers)

@@ -50,15 +50,19 @@ class FormErrors(Refusal):
 
 
 class FormConflict(Conflict):
-    """Somebody saved other values of the same variables meanwhile; `errors` says which, `mine` what was not saved."""
+    """Somebody saved other values of the same variables meanwhile; `errors` says which.
 
-    def __init__(self, errors: Mapping[str, str], mine: Iterable[str]) -> None:
+    `mine` names what was not saved, `merged` what others saved meanwhile and the actor has not touched.
+    """
+
+    def __init__(self, errors: Mapping[str, str], mine: Iterable[str], merged: Iterable[str]) -> None:
         super().__init__(
             "form_changed",
             _("Somebody else changed the same values meanwhile, so nothing was saved. Check them and save again."),
         )
         self.errors = dict(errors)
         self.mine = frozenset(mine)
+        self.merged = frozenset(merged)
 
 
 class ReasonRefused(Refusal):
@@ -265,7 +269,11 @@ def _does_not_apply(questions: Questions, name: str) -> str:
 def _check_conflict(questions: Questions, stored: Answers, mine: Answers, meanwhile: frozenset[str]) -> None:
     both = [name for name in mine if name in meanwhile and stored.get(name) != mine[name]]
     if both:
-        raise FormConflict({name: _meanwhile(questions.variables[name], stored.get(name)) for name in both}, mine)
+        raise FormConflict(
+            {name: _meanwhile(questions.variables[name], stored.get(name)) for name in both},
+            mine,
+            meanwhile - set(both),
+        )
 
 
 def _meanwhile(variable: Variable, value: Answer) -> str:

@@ -94,7 +94,8 @@ def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
         # What the person did not touch shows what is stored by now; saving again then overwrites knowingly.
         mine = {name: text for name, text in raw.items() if variable_of(name) in error.mine}
         stored = selectors.form_of(patient, place)
-        return _render(request, patient, stored, Entry(mine, error.errors, reason=reason), stored.version, error)
+        entry = Entry(mine, error.errors, reason=reason, conflicts=frozenset(error.errors), merged=error.merged)
+        return _render(request, patient, stored, entry, stored.version, error)
     discard_draft(actor=person(request.user), patient=patient, place=place)
     _say_what_was_saved(request, result)
     return redirect(form_url(patient, place))
@@ -142,6 +143,7 @@ def _render(
         "problem": problem,
         "draft": draft,
         "reason": entry.reason,
+        "merged": [field for field in fields if field.variable.name in entry.merged],
         "field_errors": [field for field in fields if field.error],
         "other_errors": {name: text for name, text in entry.errors.items() if name not in questions.variables},
         "warnings": [

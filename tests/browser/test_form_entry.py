@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.crf.places import Place
 from apps.crf.selectors import form_of
+from apps.crf.services import save_form
 from apps.patients.models import Patient
 from tests.browser.axe import assert_accessible
 from tests.browser.opening import OpenAs
@@ -68,3 +70,36 @@ def test_a_value_takes_the_place_of_a_reason(open_as: OpenAs, patient: Patient) 
     expect(page.locator("main")).to_contain_text("Saved 1 value")
     form = form_of(patient, Place("laboratory", "stay", 1))
     assert (form.values, form.missing) == ({"lab_glucose": 7.0}, {})
+
+
+def test_two_people_in_one_form_merge_field_by_field(
+    open_as: OpenAs, patient: Patient, users: dict[Role, User]
+) -> None:
+    page = open_as(Role.COORDINATOR, f"/patients/{patient.study_id}/crf/")
+    page.locator("#input-age").fill("63")
+    page.locator("[name=missing-gcs]").select_option("unknown")
+    page.locator("#field-ivh").get_by_text("Yes").click()
+    save_form(
+        actor=users[Role.COORDINATOR], patient=Patient.objects.get(pk=patient.pk), read_version=0,
+        values={"age": 65, "gcs": 9, "ivh": False, "nihss": 4},
+    )  # fmt: skip
+    page.get_by_role("button", name="Save").click()
+    problems = page.locator("#form-problems")
+    expect(problems).to_contain_text("Somebody else changed the same values")
+    # What only the other one changed is kept, and said so.
+    expect(problems).to_contain_text("Changed meanwhile by somebody else, and kept: NIH Stroke Scale (4)")
+    for name in ("age", "gcs", "ivh"):
+        expect(page.locator(f"#field-{name} .crf-merge")).to_be_visible()
+    assert_accessible(page)
+    page.locator("#field-age [data-take=theirs]").press("Enter")
+    expect(page.locator("#input-age")).to_have_value("65")
+    page.locator("#field-ivh [data-take=theirs]").press("Enter")
+    expect(page.locator("#field-ivh input[value=false]")).to_be_checked()
+    page.locator("#field-ivh [data-take=mine]").press("Enter")
+    expect(page.locator("#field-ivh input[value=true]")).to_be_checked()
+    page.locator("[name=reason]").fill("chart read again")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("main")).to_contain_text("Saved 2 values")
+    form = form_of(Patient.objects.get(pk=patient.pk))
+    assert form.values == {"age": 65, "ivh": True, "nihss": 4}
+    assert form.missing == {"gcs": "unknown"}

@@ -94,6 +94,38 @@ function convertUnits(form) {
   }
 }
 
+/** What the controls of a field hold: the value, the reason why there is none, and the unit. */
+function readField(field) {
+  const missing = field.querySelector(".crf-missing");
+  const control = field.querySelector("input:checked, input:not([type=radio]), select:not(.crf-missing, .crf-unit)");
+  return { value: control?.value ?? "", missing: missing?.value ?? "", unit: field.querySelector(".crf-unit")?.value ?? "" };
+}
+
+function writeField(field, { value, missing, unit }) {
+  for (const control of field.querySelectorAll("input, select")) {
+    if (control.type === "radio") control.checked = control.value === value;
+    else if (control.matches(".crf-missing")) control.value = missing;
+    else if (control.matches(".crf-unit")) control.value = unit;
+    else control.value = value;
+  }
+}
+
+/** Where two people changed the same field: one press decides, and can be taken back. */
+function offerMerge(form) {
+  for (const group of form.querySelectorAll(".crf-merge")) {
+    const field = group.closest(".field");
+    const mine = readField(field);
+    for (const button of group.querySelectorAll("[data-take]")) {
+      button.addEventListener("click", () => {
+        const { take, value, missing } = button.dataset;
+        writeField(field, take === "mine" ? mine : { value, missing, unit: "" });
+        for (const other of group.querySelectorAll("[data-take]")) other.ariaPressed = String(other === button);
+        form.dispatchEvent(new Event("input"));
+      });
+    }
+  }
+}
+
 /** A value and a reason why there is none exclude each other: who has entered one is not asked why it is missing. */
 function askWhyMissing(form) {
   for (const list of form.querySelectorAll(".crf-missing")) {
@@ -245,6 +277,7 @@ function start() {
   form.addEventListener("input", follow);
   askWhy(form);
   guard(form);
+  offerMerge(form);
   followSections();
   document.querySelector("[data-focus]")?.focus();
 }
