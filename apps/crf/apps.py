@@ -8,6 +8,7 @@ class CrfConfig(AppConfig):
         # Models can't be imported before all apps are loaded.
         from apps.accounts.context import count_with
         from apps.crf.facts import facts_from_form
+        from apps.crf.imports import trail as imports_trail
         from apps.crf.parts import register_parts
         from apps.crf.queries.rules import register_own_rules
         from apps.crf.queries.selectors import count_waiting
@@ -23,6 +24,7 @@ class CrfConfig(AppConfig):
         register_words()
         register_verification()
         trail.register_words()
+        imports_trail.register_words()
         verification.register_verification()
         tell(facts_from_form)
         count_with("queries:list", count_waiting)
