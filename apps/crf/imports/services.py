@@ -1,10 +1,12 @@
 """An import step by step: asked for, checked, confirmed, done; each step of a person leaves its row in the trail."""
 
 import hashlib
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.utils import translation
+from django.db.models import Q
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from apps.accounts.access import centers_with, require
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from apps.core.jobs import JobHandle
 
 State = Import.State
+KEPT = timedelta(days=7)
 
 
 class _Moved(Exception):  # noqa: N818 - an answer, no fault of the program
@@ -140,6 +143,18 @@ def _write(found: Import) -> None:
     found.save(update_fields=["report", "state", "content"])
     counts = {name: [None, getattr(report, name)] for name in ("patients", "new", "changed", "cleared")}
     _record(found.requested_by, "import_forms", found, {"sha256": [None, found.sha256], **counts})
+
+
+@jobs.periodic
+def drop_forgotten() -> None:
+    """Delete the files that nobody has imported for a week."""
+    old = timezone.now() - KEPT
+    busy = Q(job__state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    waiting = Import.objects.filter(state__in=[State.CHECKING, State.READY, State.RUNNING], created_at__lt=old)
+    for found in waiting.exclude(busy).defer("content"):
+        with transaction.atomic():
+            if waiting.filter(pk=found.pk).exclude(busy).update(state=State.DROPPED, content=b""):
+                record(actor=None, action="drop_import", target=found)
 
 
 @transaction.atomic

@@ -15,5 +15,6 @@ def register_words() -> None:
     register(
         Kind("crf.import", _("Import")),
         Action("check_import", _("Had a file checked for import"), digest),
+        Action("drop_import", _("Deleted a file that was not imported within a week")),
         Action("import_forms", _("Imported values from a file"), digest | counts),
     )

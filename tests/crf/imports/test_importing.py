@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.http import Http404
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.audit.models import AuditEvent
 from apps.core.errors import Refusal
+from apps.crf.imports.models import Import
 from apps.crf.imports.reports import report_csv
-from apps.crf.imports.services import run_import, start_import
+from apps.crf.imports.services import drop_forgotten, run_import, start_import
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.places import Place
 from apps.crf.services import save_form
@@ -208,6 +211,19 @@ def test_a_later_file_takes_the_place_of_one_that_waits(users: Users, patient: P
     check(users[Role.COORDINATOR], table([{"study_id": "C1-0001", "age": "72"}]))
     first.refresh_from_db()
     assert (first.state, bytes(first.content)) == ("dropped", b"")
+
+
+def test_a_file_that_nobody_imports_is_deleted_after_a_week(users: Users, patient: Patient, check: Check) -> None:
+    old, young = (
+        check(users[role], table([{"study_id": "C1-0001", "age": "71"}]))
+        for role in (Role.COORDINATOR, Role.DATA_MANAGER)
+    )
+    Import.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=8))
+    drop_forgotten()
+    old.refresh_from_db()
+    young.refresh_from_db()
+    assert (old.state, bytes(old.content), young.state) == ("dropped", b"", "ready")
+    assert AuditEvent.objects.get(action="drop_import").object_id == str(old.pk)
 
 
 def test_the_report_is_no_formula(users: Users, patient: Patient, check: Check) -> None:
