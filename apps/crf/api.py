@@ -76,6 +76,10 @@ class CrfPatchSerializer(serializers.Serializer[Any]):
             "takes a reason back."
         ),
     )  # fmt: skip
+    units = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, max_length=40), required=False, default=dict,
+        help_text="Other units that values are sent in, by variable, for the platform to convert: mg/dL.",
+    )  # fmt: skip
     reason = serializers.CharField(
         required=False, allow_blank=True, default="", max_length=REASON_LENGTH,
         help_text="Why; needed where a value changes that had been saved before.",
@@ -154,6 +158,7 @@ def _change(request: Request, study_id: str, place: Place) -> Response | JsonRes
         result = save_form(
             actor=cast(User, request.user), patient=patient, read_version=data["version"], values=data["values"],
             reason=data["reason"], place=place, missing=data["missing"],
+            units=data["units"],
         )  # fmt: skip
     except (FormErrors, FormConflict, FormLocked, ReasonRefused) as error:
         return _problem(error)

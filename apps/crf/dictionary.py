@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from django.utils.translation import get_language
 from pydantic import (
     BeforeValidator,
     ConfigDict,
@@ -26,9 +25,12 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from apps.crf.computed import Formula
 from apps.crf.conditions import Condition, Value, parse_condition
 from apps.crf.dictionary_checks import check_dictionary, check_variable
 from apps.crf.places import MAIN
+from apps.crf.texts import Text
+from apps.crf.units import OtherUnit
 
 FOLDER = Path(__file__).parent / "dictionaries"
 CURRENT = "ich-1"
@@ -68,17 +70,6 @@ class Level(StrEnum):
 class TableOne(StrEnum):
     MEDIAN_IQR = "median_iqr"
     COUNT_PCT = "count_pct"
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class Text:
-    """A text in each language of the platform; as a string, the one of the reader."""
-
-    en: str
-    zh_hans: Annotated[str, Field(alias="zh-Hans")]
-
-    def __str__(self) -> str:
-        return self.zh_hans if (get_language() or "").lower().startswith("zh") else self.en
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -124,6 +115,8 @@ class Variable:
     # For the head of a column.
     short: Text | None = None
     unit: Text | None = None
+    # In which it may be typed too.
+    other_units: tuple[OtherUnit, ...] = ()
     help: Text | None = None
     range: RangeField | None = None
     # Values outside are stored, with a warning.
@@ -133,6 +126,7 @@ class Variable:
     pattern: Pattern | None = None
     choices: tuple[Choice, ...] = ()
     show_if: ConditionField | None = None
+    computed: Formula | None = None
     required: bool = True
     double_entry: bool = True
     # Written only by who may enter outcomes, so that the assessor can stay blinded.
@@ -153,6 +147,11 @@ class Variable:
     def _check(self) -> Self:
         check_variable(self)
         return self
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether anybody may enter it: a computed value only where the formula says so."""
+        return self.computed is None or self.computed.or_typed
 
     def choice(self, value: Value) -> Choice | None:
         return next((choice for choice in self.choices if choice.value == value), None)

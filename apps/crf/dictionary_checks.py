@@ -27,6 +27,8 @@ def check_variable(variable: Variable) -> None:
     _check_ranges(variable)
     _check_pattern(variable)
     _check_score_inputs(variable)
+    _check_units(variable)
+    _check_computed(variable)
 
 
 def _check_choices(variable: Variable) -> None:
@@ -83,6 +85,23 @@ def _check_score_inputs(variable: Variable) -> None:
             raise ValueError(f"{variable.name}: the score input '{name}' takes one of {list(allowed)}")
 
 
+def _check_units(variable: Variable) -> None:
+    if variable.other_units and (variable.unit is None or variable.type not in _NUMBERS):
+        raise ValueError(f"{variable.name}: other units belong to a number with a unit of its own")
+    _once((variable.unit.en if variable.unit else "", *(each.name for each in variable.other_units)), "the units")
+
+
+def _check_computed(variable: Variable) -> None:
+    if variable.computed is None:
+        return
+    if variable.type not in _NUMBERS or (variable.computed.days and variable.type != "integer"):
+        raise ValueError(f"{variable.name}: a computed value is a number, and one of days a whole number")
+    if variable.show_if is not None:
+        raise ValueError(f"{variable.name}: a computed value applies wherever its parts are known; leave show_if out")
+    if not variable.is_typed and (variable.required or variable.double_entry):
+        raise ValueError(f"{variable.name}: a computed value is entered by nobody: not required, not entered twice")
+
+
 def check_dictionary(dictionary: Dictionary) -> None:
     """Check what the variables and rules say about each other."""
     for check in DICTIONARY_CHECKS:
@@ -117,6 +136,7 @@ def _check_branches(sections: Sequence[Section], rules: Sequence[Rule]) -> None:
     above: dict[str, Variable] = {}
     for variable in _all(sections):
         check_branch(variable, above)
+        check_formula(variable, above)
         above[variable.name] = variable
 
 
@@ -179,8 +199,26 @@ def check_branch(variable: Variable, above: Mapping[str, Variable]) -> None:
         return
     where = f"show_if of {variable.name}"
     _check_condition(variable.show_if, above, where)
+    if any(above[name].computed for name in variable.show_if.variables()):
+        raise ValueError(f"{where}: a branch can't hang on a computed value")
     # Otherwise one person's save would clear a value that only another may write.
     if any(above[name].outcome != variable.outcome for name in variable.show_if.variables()):
+        raise ValueError(f"{where}: outcome and other variables can't depend on each other")
+
+
+def check_formula(variable: Variable, above: Mapping[str, Variable]) -> None:
+    """A formula looks only at variables above it, of the kind that it can work with, and of the same writers."""
+    if variable.computed is None:
+        return
+    where = f"computed of {variable.name}"
+    unknown = [name for name in variable.computed.parts if name not in above]
+    if unknown:
+        raise ValueError(f"{where}: unknown here (a formula can only name variables above it): {', '.join(unknown)}")
+    parts = [above[name] for name in variable.computed.parts]
+    dated = variable.computed.days is not None
+    if not all(part.type == "date" if dated else part.type in _NUMBERS or _is_scale(part) for part in parts):
+        raise ValueError(f"{where}: days need dates; a sum and a mean need numbers")
+    if any(part.outcome != variable.outcome for part in parts):
         raise ValueError(f"{where}: outcome and other variables can't depend on each other")
 
 

@@ -12,9 +12,9 @@ from apps.accounts.access import Actor, person
 from apps.accounts.models import User
 from apps.core.errors import Refusal
 from apps.crf.forms import raw_texts
-from apps.crf.missing import PREFIX
 from apps.crf.models import CrfDraft
 from apps.crf.places import Place
+from apps.crf.posted import variable_of
 from apps.crf.selectors import answers_at, form_of, questions_of
 from apps.crf.services import writable_variables
 from apps.patients.models import Patient
@@ -49,7 +49,7 @@ def keep_draft(
     changed = {
         name: text
         for name, text in typed.items()
-        if name.removeprefix(PREFIX) in writable and text.strip() not in {texts.get(name, "") for texts in stored}
+        if variable_of(name) in writable and text.strip() not in {texts.get(name, "") for texts in stored}
     }
     if not changed:
         discard_draft(actor=actor, patient=patient, place=place)

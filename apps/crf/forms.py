@@ -9,10 +9,12 @@ from django.utils.translation import gettext as _
 
 from apps.audit.words import REASONS
 from apps.crf import rules
+from apps.crf.computed import is_computed
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Questions, Section, Variable, VariableType
-from apps.crf.missing import PREFIX, Absent, Answer, Answers
+from apps.crf.missing import Absent, Answer, Answers
 from apps.crf.models import CrfDraft, CrfForm
+from apps.crf.posted import MISSING, UNIT, variable_of
 from apps.crf.rules import Completeness, Finding
 from apps.crf.selectors import last_changes
 from apps.crf.values import RefusedValueError, bounds, display, format_number, parse_value
@@ -31,6 +33,14 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Theirs:
+    """The stored answer of a field in conflict: its value or the code of its reason."""
+
+    raw: str
+    missing: str
+
+
+@dataclass(frozen=True)
 class FormField:
     """One field of the page, with what was typed or stored, and what is to be said about it."""
 
@@ -45,12 +55,20 @@ class FormField:
     warnings: tuple[str, ...] = ()
     changed_at: datetime | None = None
     changed_by: str = ""
+    # Name of the unit that it was typed in where that is not the variable's own.
+    unit: str = ""
+    # Its parts are there, so nobody types it.
+    is_computed: bool = False
+    # What somebody else saved meanwhile, as the fields hold it; None where there is no conflict.
+    theirs: "Theirs | None" = None
 
     @property
     def control(self) -> str:
         """Name of the partial that draws it."""
         if not self.editable:
             return "text"
+        if not self.variable.is_typed:
+            return "computed"
         if self.variable.type == VariableType.YESNO:
             return "buttons"
         if self.variable.type == VariableType.CHOICE:
@@ -88,6 +106,10 @@ class FormField:
     @property
     def show_if(self) -> str:
         return json.dumps(self.variable.show_if.as_data()) if self.variable.show_if else ""
+
+    @property
+    def formula(self) -> str:
+        return json.dumps(self.variable.computed.as_data()) if self.variable.computed else ""
 
     @property
     def described_by(self) -> str:
@@ -139,6 +161,9 @@ class Entry:
     errors: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
     reason: Reason = field(default_factory=Reason)
+    # What somebody else saved otherwise meanwhile, and what he saved that nobody else touched.
+    conflicts: frozenset[str] = frozenset()
+    merged: frozenset[str] = frozenset()
 
     @classmethod
     def of_draft(cls, draft: CrfDraft) -> "Entry":
@@ -150,19 +175,22 @@ def build_sections(
 ) -> list[FormSection]:
     """Return the sections of the page: the stored values, under what was typed into the fields that may be written."""
     entry = entry or Entry()
-    raw = {name: text for name, text in entry.raw.items() if name.removeprefix(PREFIX) in writable}
+    raw = {name: text for name, text in entry.raw.items() if variable_of(name) in writable}
     applies = rules.applicable(questions, {**form.values, **_readable(questions, raw)})
     changes = last_changes(form)
     answers = form.answers
-    texts = raw_texts(answers) | raw
+    stored = raw_texts(answers)
+    texts = stored | raw
+    present = answers | _readable(questions, raw)
 
     def build(variable: Variable) -> FormField:
         name = variable.name
         at, by = changes.get(name, (None, ""))
         return FormField(
             variable, texts.get(name, "")[:_SHOWN_LENGTH], display(variable, answers.get(name)), name in writable,
-            name not in applies, texts.get(PREFIX + name, "")[:_SHOWN_LENGTH], entry.errors.get(name, ""),
-            _about(entry.warnings, name), at, by,
+            name not in applies, texts.get(MISSING + name, "")[:_SHOWN_LENGTH], entry.errors.get(name, ""),
+            _about(entry.warnings, name), at, by, texts.get(UNIT + name, ""), is_computed(variable, present),
+            Theirs(stored.get(name, ""), stored.get(MISSING + name, "")) if name in entry.conflicts else None,
         )  # fmt: skip
 
     whole = rules.completeness(questions, answers)
@@ -184,7 +212,7 @@ def _readable(questions: Questions, raw: Mapping[str, str]) -> dict[str, Value]:
     """Return the typed values of what can be read, for the branches of a form with mistakes in it."""
     values: dict[str, Value] = {}
     for name, text in raw.items():
-        if name.startswith(PREFIX):
+        if name not in questions.variables or raw.get(UNIT + name):
             continue
         try:
             values[name] = parse_value(questions.variables[name], text)
@@ -196,7 +224,7 @@ def _readable(questions: Questions, raw: Mapping[str, str]) -> dict[str, Value]:
 def raw_texts(answers: Answers) -> dict[str, str]:
     """Return what the fields of a page hold of stored answers, by the names of the fields; those left out are blank."""
     return {
-        PREFIX + name if isinstance(answer, Absent) else name: _raw_text(answer) for name, answer in answers.items()
+        MISSING + name if isinstance(answer, Absent) else name: _raw_text(answer) for name, answer in answers.items()
     }
 
 

@@ -11,9 +11,6 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.crf.conditions import Value, Values
 
-# Before the name of a variable: the field of a page that holds its reason. A hyphen is in no variable's name.
-PREFIX = "missing-"
-
 
 class Missing(models.TextChoices):
     UNKNOWN = "unknown", _("Unknown")

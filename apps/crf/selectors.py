@@ -61,6 +61,8 @@ class PastValue:
     entered_by: str
     reason: str
     form_version: int
+    # Where it was typed in another unit.
+    as_typed: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def history_of(form: CrfForm, variable: Variable) -> list[PastValue]:
     return [
         PastValue(
             display_with_unit(variable, event.answer), event.recorded_at, event.recorded_by.full_name,
-            shown_reason(event.reason), event.form_version,
+            shown_reason(event.reason), event.form_version, event.as_typed,
         )
         for event in events.order_by("-form_version", "-pk")
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
 from apps.core.errors import Conflict, Refusal
+from apps.crf.computed import computed_answers
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Level, Questions, Variable, load_dictionary
 from apps.crf.missing import Absent, Answer, Answers, Missing, as_data, known, reasons
@@ -26,11 +27,13 @@ from apps.crf.rows import get_row
 from apps.crf.rules import Finding, applicable, broken_rules, completeness, replay, warnings_of, without_blanks
 from apps.crf.selectors import new_form, questions_of
 from apps.crf.signatures.locks import refuse_if_locked
+from apps.crf.units import convert
 from apps.crf.values import RefusedValueError, clean_text, display, parse_value
 from apps.patients.changes import announce
 from apps.patients.models import Patient
 
 REASON_LENGTH = 500
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class FormErrors(Refusal):
@@ -47,15 +50,19 @@ class FormErrors(Refusal):
 
 
 class FormConflict(Conflict):
-    """Somebody saved other values of the same variables meanwhile; `errors` says which, `mine` what was not saved."""
+    """Somebody saved other values of the same variables meanwhile; `errors` says which.
 
-    def __init__(self, errors: Mapping[str, str], mine: Iterable[str]) -> None:
+    `mine` names what was not saved, `merged` what others saved meanwhile and the actor has not touched.
+    """
+
+    def __init__(self, errors: Mapping[str, str], mine: Iterable[str], merged: Iterable[str]) -> None:
         super().__init__(
             "form_changed",
             _("Somebody else changed the same values meanwhile, so nothing was saved. Check them and save again."),
         )
         self.errors = dict(errors)
         self.mine = frozenset(mine)
+        self.merged = frozenset(merged)
 
 
 class ReasonRefused(Refusal):
@@ -78,7 +85,7 @@ class SaveResult:
 @transaction.atomic
 def save_form(
     *, actor: User, patient: Patient, read_version: int, values: Mapping[str, object], reason: str = "",
-    place: Place = MAIN_PLACE, missing: Mapping[str, str] = MappingProxyType({}),
+    place: Place = MAIN_PLACE, missing: Mapping[str, str] = _NONE, units: Mapping[str, str] = _NONE,
 ) -> SaveResult:  # fmt: skip
     """Save what the actor changed since he read version `read_version` of one of the patient's forms.
 
@@ -86,7 +93,8 @@ def save_form(
     the value that was read is none of the actor's changes. Values that somebody else changed meanwhile stay. All of it
     is stored or nothing. The first entry of a variable needs no reason; every later change of it does.
     `missing` says by variable why it has no value: a code of Missing, or a blank, which says nothing. A code takes the
-    place of the value that was there, and a value or a blank that of a code.
+    place of the value that was there, and a value or a blank that of a code. `units` says by variable in which other
+    unit a number was measured, for the platform to convert; a blank is the variable's own unit.
 
     Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
     meanwhile), ReasonRefused (missing, or not to be stored), FormLocked, Refusal (no such version), and Http404 for an
@@ -97,7 +105,7 @@ def save_form(
     if not writable:
         raise Http404
     why = _read_reason(reason)
-    entered = _parse(questions, values, missing)
+    entered, typed = _parse(questions, values, missing, units)
     form = _lock_form(patient, place, create=any(answer is not None for answer in entered.values()))
     if not 0 <= read_version <= form.version:
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
@@ -111,11 +119,13 @@ def save_form(
     after = without_blanks({**before, **mine})
     cleared = _clear_hidden(questions, mine, after)
     _check_conflict(questions, before, {**mine, **cleared}, meanwhile)
-    changed = {name: answer for name, answer in {**mine, **cleared}.items() if before.get(name) != answer}
+    computed = _compute(questions, before, mine, after)
+    everything = {**mine, **cleared, **computed}
+    changed = {name: answer for name, answer in everything.items() if before.get(name) != answer}
     _check_rules(questions, after, changed)
     if changed:
         _check_reason(form, changed, why)
-        _store(actor, form, questions, changed, why)
+        _store(actor, form, questions, changed, why, typed)
     return SaveResult(form, tuple(changed), warnings_of(questions, form.values))
 
 
@@ -146,22 +156,27 @@ def _check_reason(form: CrfForm, changed: Answers, reason: str) -> None:
 
 
 def _parse(
-    questions: Questions, raw_values: Mapping[str, object], missing: Mapping[str, str]
-) -> dict[str, Answer]:  # fmt: skip
+    questions: Questions, raw_values: Mapping[str, object], missing: Mapping[str, str], units: Mapping[str, str]
+) -> tuple[dict[str, Answer], dict[str, str]]:
+    """Return the answers, and of a number that was typed in another unit what was typed."""
     parsed: dict[str, Answer] = {}
+    typed: dict[str, str] = {}
     errors: dict[str, str] = {}
     for name in {**raw_values, **{name: reason for name, reason in missing.items() if reason}}:
         variable = questions.variables.get(name)
         if variable is None:
             errors[_quotable(name)] = _("The form has no variable of this name. Check the name in the data dictionary.")
             continue
+        raw = raw_values.get(name)
         try:
-            parsed[name] = _answer(parse_value(variable, raw_values.get(name)), missing.get(name) or "")
-        except RefusedValueError as refused:
+            if units.get(name) and str(raw or "").strip():
+                raw, typed[name] = convert(variable, clean_text(str(raw), REASON_LENGTH), units[name])
+            parsed[name] = _answer(parse_value(variable, raw), missing.get(name) or "")
+        except ValueError as refused:
             errors[name] = str(refused)
     if errors:
         raise FormErrors(errors)
-    return parsed
+    return parsed, typed
 
 
 def _answer(value: Value, reason: str) -> Answer:
@@ -219,6 +234,30 @@ def _clear_hidden(questions: Questions, mine: Answers, after: dict[str, Answer])
     return dict.fromkeys(hidden)
 
 
+def _compute(questions: Questions, before: Answers, mine: Answers, after: dict[str, Answer]) -> dict[str, Value]:
+    """Bring what is computed into `after` and return it; refuse another value than the computed one."""
+    computed = computed_answers(questions, before, after)
+    wrong = {
+        name: _is_computed(questions, questions.variables[name], value)
+        for name, value in computed.items()
+        if mine.get(name) is not None and mine[name] != value
+    }
+    if wrong:
+        raise FormErrors(wrong)
+    after.update(computed)
+    for name, value in computed.items():
+        if value is None:
+            del after[name]
+    return computed
+
+
+def _is_computed(questions: Questions, variable: Variable, value: Value) -> str:
+    labels = [str(questions.variables[name].label) for name in variable.computed.parts] if variable.computed else []
+    return _("This is computed from: %(labels)s. It is %(value)s; leave it as it is, or change those.") % {
+        "labels": ", ".join(labels), "value": display(variable, value) or _("not known yet"),
+    }  # fmt: skip
+
+
 def _does_not_apply(questions: Questions, name: str) -> str:
     condition = questions.variables[name].show_if
     asked = [str(questions.variables[other].label) for other in condition.variables()] if condition else []
@@ -230,7 +269,11 @@ def _does_not_apply(questions: Questions, name: str) -> str:
 def _check_conflict(questions: Questions, stored: Answers, mine: Answers, meanwhile: frozenset[str]) -> None:
     both = [name for name in mine if name in meanwhile and stored.get(name) != mine[name]]
     if both:
-        raise FormConflict({name: _meanwhile(questions.variables[name], stored.get(name)) for name in both}, mine)
+        raise FormConflict(
+            {name: _meanwhile(questions.variables[name], stored.get(name)) for name in both},
+            mine,
+            meanwhile - set(both),
+        )
 
 
 def _meanwhile(variable: Variable, value: Answer) -> str:
@@ -252,7 +295,9 @@ def _check_rules(questions: Questions, after: Answers, changed: Answers) -> None
         raise FormErrors(errors)
 
 
-def _store(actor: User, form: CrfForm, questions: Questions, changed: Answers, reason: str) -> None:
+def _store(
+    actor: User, form: CrfForm, questions: Questions, changed: Answers, reason: str, typed: Mapping[str, str]
+) -> None:
     now = timezone.now()
     before = form.answers
     after = without_blanks({**before, **changed})
@@ -265,8 +310,9 @@ def _store(actor: User, form: CrfForm, questions: Questions, changed: Answers, r
     values, absent = known(changed), reasons(changed)
     rows = CrfValue.objects.bulk_create(
         CrfValue(
-            form=form, variable=name, value=values.get(name), missing=absent.get(name, ""), form_version=form.version,
-            dictionary_version=form.dictionary_version, recorded_at=now, recorded_by=actor, reason=reason,
+            form=form, variable=name, value=values.get(name), missing=absent.get(name, ""),
+            as_typed=typed.get(name, ""), form_version=form.version, dictionary_version=form.dictionary_version,
+            recorded_at=now, recorded_by=actor, reason=reason,
         )
         for name in changed
     )  # fmt: skip

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from apps.crf.conditions import Value
 from apps.crf.dictionary import TODAY, Range, Variable, VariableType
 from apps.crf.missing import Absent, Answer
+from apps.crf.units import fitting_units
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(?:\.([0-9]+))?")
@@ -100,10 +101,12 @@ def _number_text(raw: bool | int | float | str) -> str | None:
 def _in_range(variable: Variable, number: float) -> float:
     low, high = bounds(variable.range)
     if not low <= number <= high:
-        raise RefusedValueError(
-            _("Enter a value %(range)s; %(value)s lies outside.")
-            % {"range": describe(variable.range, variable), "value": format_number(number)}
-        )
+        sentence = _("Enter a value %(range)s; %(value)s lies outside.") % {
+            "range": describe(variable.range, variable), "value": format_number(number),
+        }  # fmt: skip
+        for unit in fitting_units(variable, number, low, high):
+            sentence += " " + _("If it was measured in %(unit)s, choose that unit beside the field.") % {"unit": unit}
+        raise RefusedValueError(sentence)
     return number
 
 

@@ -18,9 +18,9 @@ from apps.crf import selectors
 from apps.crf.dictionary_checks import RESERVED
 from apps.crf.drafts import discard_draft, draft_of
 from apps.crf.forms import Entry, Reason, build_sections
-from apps.crf.missing import PREFIX
 from apps.crf.models import CrfDraft, CrfForm
 from apps.crf.places import MAIN, STAY, Place
+from apps.crf.posted import read_posted, variable_of
 from apps.crf.queries.selectors import open_by_variable
 from apps.crf.schedule import form_url, title_of
 from apps.crf.selectors import questions_of
@@ -76,14 +76,13 @@ def history(
 
 def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
     raw = {name: request.POST.get(name, "") for name in request.POST if name not in RESERVED}
-    values = {name: text for name, text in raw.items() if not name.startswith(PREFIX)}
-    missing = {name.removeprefix(PREFIX): code for name, code in raw.items() if name.startswith(PREFIX)}
+    posted = read_posted(raw)
     version = read_version(request)
     reason = Reason.read(request.POST)
     try:
         result = save_form(
-            actor=cast(User, request.user), patient=patient, read_version=version, values=values, missing=missing,
-            reason=reason.text, place=place,
+            actor=cast(User, request.user), patient=patient, read_version=version, values=posted.values,
+            missing=posted.missing, units=posted.units, reason=reason.text, place=place,
         )  # fmt: skip
     except (FormErrors, FormLocked) as error:
         entry = Entry(raw, error.errors, reason=reason)
@@ -93,9 +92,10 @@ def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
         return _render(request, patient, selectors.form_of(patient, place), entry, version, error)
     except FormConflict as error:
         # What the person did not touch shows what is stored by now; saving again then overwrites knowingly.
-        mine = {name: text for name, text in raw.items() if name.removeprefix(PREFIX) in error.mine}
+        mine = {name: text for name, text in raw.items() if variable_of(name) in error.mine}
         stored = selectors.form_of(patient, place)
-        return _render(request, patient, stored, Entry(mine, error.errors, reason=reason), stored.version, error)
+        entry = Entry(mine, error.errors, reason=reason, conflicts=frozenset(error.errors), merged=error.merged)
+        return _render(request, patient, stored, entry, stored.version, error)
     discard_draft(actor=person(request.user), patient=patient, place=place)
     _say_what_was_saved(request, result)
     return redirect(form_url(patient, place))
@@ -143,6 +143,7 @@ def _render(
         "problem": problem,
         "draft": draft,
         "reason": entry.reason,
+        "merged": [field for field in fields if field.variable.name in entry.merged],
         "field_errors": [field for field in fields if field.error],
         "other_errors": {name: text for name, text in entry.errors.items() if name not in questions.variables},
         "warnings": [

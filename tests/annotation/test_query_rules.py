@@ -15,12 +15,13 @@ from apps.accounts.policy import Role
 from apps.annotation.models import Mask
 from apps.annotation.query_rules import age_and_sex, volumes
 from apps.crf import selectors
-from apps.crf.dictionary import Dictionary, Range, Section, Text, Variable, VariableType, load_dictionary
+from apps.crf.dictionary import Dictionary, Range, Section, Variable, VariableType, load_dictionary
 from apps.crf.queries.models import Query
 from apps.crf.queries.rules import Subject, base, rules
 from apps.crf.queries.running import run_rules
 from apps.crf.selectors import form_of
 from apps.crf.services import save_form
+from apps.crf.texts import Text
 from apps.imaging.models import ImagingStudy, Series
 from apps.patients.models import Patient
 from tests.factories import PatientFactory

@@ -26,7 +26,8 @@ def wide_dictionary() -> Any:
     """Return the study's dictionary with further numbers, up to 120 variables."""
     import dataclasses
 
-    from apps.crf.dictionary import Range, Section, Text, Variable, VariableType, load_dictionary
+    from apps.crf.dictionary import Range, Section, Variable, VariableType, load_dictionary
+    from apps.crf.texts import Text
 
     dictionary = load_dictionary()
     words = Text(en="Further", **{"zh-Hans": "其他"})

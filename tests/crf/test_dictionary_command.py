@@ -22,13 +22,13 @@ def run(*arguments: object) -> str:
 
 def test_the_file_comes_back_as_the_dictionary(tmp_path: Path) -> None:
     out = tmp_path / "ich.csv"
-    assert run("--redcap", out) == f"ich-1: 65 variables written to {out}.\n"
+    assert run("--redcap", out) == f"ich-1: 70 variables written to {out}.\n"
     data = out.read_bytes()
     assert b"\r" not in data
     assert csv_to_dictionary(data.decode(), name="ich", version="1") == load_dictionary()
     said = run("--check", out)
     assert said.startswith(
-        "ich-2: 10 sections, 65 variables, 18 rules.\n  admission: admission_date (date), age (integer), "
+        "ich-2: 10 sections, 70 variables, 18 rules.\n  admission: admission_date (date), age (integer), "
     )
     assert said.endswith("Beside ich-1: the same variables.\n")
     assert "Left out" not in said

@@ -10,10 +10,14 @@ import subprocess
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
+from apps.crf.computed import computed_value
 from apps.crf.conditions import parse_condition
-from apps.crf.dictionary import FOLDER
+from apps.crf.dictionary import FOLDER, Variable
+from apps.crf.values import format_number
 
+VARIABLE = TypeAdapter(Variable)
 SCRIPT = FOLDER.parent / "static" / "crf" / "form.js"
 RUN = """
 import { readFileSync } from "node:fs";
@@ -21,6 +25,27 @@ const { source, cases } = JSON.parse(readFileSync(0, "utf8"));
 const { holds } = await import("data:text/javascript;base64," + source);
 console.log(JSON.stringify(cases.map(([condition, fields]) => holds(condition, (name) => fields[name] ?? ""))));
 """
+COMPUTE = """
+import { readFileSync } from "node:fs";
+const { source, cases } = JSON.parse(readFileSync(0, "utf8"));
+const { compute, rounded } = await import("data:text/javascript;base64," + source);
+const shown = (formula, fields, decimals) => {
+  const value = compute(formula, (name) => fields[name] ?? "");
+  return value === null ? "" : rounded(value, decimals);
+};
+console.log(JSON.stringify(cases.map((one) => shown(...one))));
+"""
+FORMULAS: list[dict[str, Any]] = [
+    {"sum": ["eye", "verbal", "motor"]},
+    {"mean": {"systolic": 1, "diastolic": 2}},
+    {"days": ["from", "to"]},
+]
+PARTS: list[dict[str, Any]] = [
+    {},
+    {"eye": 3, "verbal": 4, "motor": 5, "systolic": 151, "diastolic": 83, "from": "2024-02-28", "to": "2024-03-01"},
+    {"eye": 1, "verbal": 1, "motor": 1, "systolic": 120, "diastolic": 80, "from": "2023-12-31", "to": "2024-01-01"},
+    {"eye": 4, "motor": 6, "systolic": 120, "from": "2024-03-30", "to": "2024-03-30"},
+]
 ATOMS: list[dict[str, Any]] = [
     {"variable": "treatment", "one_of": ["cc", "mia"]},
     {"variable": "ivh", "one_of": [True]},
@@ -57,3 +82,36 @@ def test_browser_and_server_agree() -> None:
     assert json.loads(run.stdout) == expected
     assert True in expected
     assert False in expected
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+@pytest.mark.parametrize("kind", ["integer", "decimal"])
+def test_browser_and_server_compute_the_same(kind: str) -> None:
+    cases = list(itertools.product(FORMULAS if kind == "decimal" else FORMULAS[::2], PARTS))
+    sent = {
+        "source": base64.b64encode(SCRIPT.read_bytes()).decode(),
+        "cases": [
+            [formula, {name: as_field(v) for name, v in parts.items()}, 1 if kind == "decimal" else 0]
+            for formula, parts in cases
+        ],
+    }
+    run = subprocess.run(
+        ["node", "--input-type=module", "-e", COMPUTE],
+        input=json.dumps(sent),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = []
+    for formula, parts in cases:
+        days = (
+            {"type": "integer", "range": [0, 9999]} if "days" in formula or kind == "integer" else {"type": "decimal"}
+        )
+        variable = VARIABLE.validate_python(
+            {"name": "x", "label": {"en": "x", "zh-Hans": "x"}, "range": [0, 9999], "required": False,
+             "double_entry": False, "computed": formula, **days}
+        )  # fmt: skip
+        value = computed_value(variable, parts)
+        expected.append("" if value is None else format_number(float(value)))
+    assert json.loads(run.stdout) == expected
+    assert "" in expected

@@ -202,7 +202,7 @@ def test_every_variable_has_one_control(users: Users, patient: Patient, client_a
     html = client_as(users[Role.COORDINATOR]).get(PAGE.format(patient)).content.decode()
     for name, variable in load_dictionary().variables.items():
         assert html.count(f'id="field-{name}"') == 1
-        assert f'name="{name}"' in html
+        assert (f'name="{name}"' in html) == variable.is_typed
         assert ("data-show-if" in html.split(f'id="field-{name}"')[1].split(">")[0]) is (variable.show_if is not None)
     assert "<script>" not in html
 

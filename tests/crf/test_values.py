@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.crf.conditions import Value
-from apps.crf.dictionary import Text, Variable, VariableType, load_dictionary
+from apps.crf.dictionary import Variable, VariableType, load_dictionary
+from apps.crf.texts import Text
 from apps.crf.values import RefusedValueError, bounds, clean_text, display, parse_value
 
 VARIABLES = load_dictionary().variables

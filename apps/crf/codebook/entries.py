@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.crf.codebook.words import TABLE_ONE, condition_words, range_words, type_words
+from apps.crf.codebook.words import TABLE_ONE, condition_words, formula_words, range_words, type_words
 from apps.crf.dictionary import Choice, Dictionary, FurtherForm, Rule, Section, Variable
 
 SCORE_INPUTS: dict[str, str | Promise] = {
@@ -44,6 +44,7 @@ class Entry:
     usual: str
     answers: tuple[Answer, ...]
     applies: str
+    computed: str
     roles: tuple[str, ...]
     checks: tuple[Rule, ...]
 
@@ -108,6 +109,7 @@ def _entry(variable: Variable, known: Mapping[str, Variable], rules: tuple[Rule,
         range=range_words(variable.range, variable),
         usual=range_words(variable.usual, variable),
         answers=tuple(_answer(choice, variable) for choice in variable.choices),
+        computed=formula_words(variable.computed, known) if variable.computed else "",
         applies=condition_words(variable.show_if, known) if variable.show_if else "",
         roles=tuple(_roles(variable)),
         checks=tuple(rule for rule in rules if variable.name in rule.variables),

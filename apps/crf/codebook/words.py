@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
+from apps.crf.computed import Formula
 from apps.crf.conditions import Compare, Condition, Group, OneOf
 from apps.crf.dictionary import TODAY, Range, TableOne, Variable, VariableType
 from apps.crf.values import display, format_number
@@ -91,6 +92,22 @@ def _end(end: date | float | str) -> str:
     if end == TODAY:
         return _("today")
     return format_number(end) if isinstance(end, float) else end
+
+
+def formula_words(formula: Formula, variables: Mapping[str, Variable]) -> str:
+    """Say how a value is computed, with the labels of its parts."""
+    labels = [_quoted(variables[name].label) for name in formula.parts]
+    if formula.days:
+        words = _("days from %(start)s to %(end)s") % {"start": labels[0], "end": labels[1]}
+    elif formula.mean:
+        parts = zip(formula.mean.values(), labels, strict=True)
+        terms = " + ".join(label if weight == 1 else f"{weight} × {label}" for weight, label in parts)
+        words = f"({terms}) ÷ {sum(formula.mean.values())}"
+    else:
+        words = " + ".join(labels)
+    return (
+        _("%(formula)s; may be typed where none of them is known") % {"formula": words} if formula.or_typed else words
+    )
 
 
 def type_words(variable: Variable) -> str:

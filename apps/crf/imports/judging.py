@@ -106,11 +106,11 @@ class _Judge:
     def _count(self, wanted: Wanted, before: Answers, result: SaveResult) -> None:
         report = self.report
         for name in result.changed:
-            old = before.get(name)
-            report.cleared += name not in wanted.values
-            report.new += name in wanted.values and old is None
-            report.changed += name in wanted.values and old is not None
-            told = [wanted.row, name, as_data(old), wanted.values.get(name)]
+            old, now = before.get(name), result.form.answers.get(name)
+            report.cleared += now is None
+            report.new += now is not None and old is None
+            report.changed += now is not None and old is not None
+            told = [wanted.row, name, as_data(old), as_data(now)]
             self.digest.update(json.dumps(told, ensure_ascii=True).encode())
         report.unchanged += sum(name not in result.changed for name in wanted.values)
         for finding in result.warnings:

@@ -32,7 +32,7 @@ _DEEPEST = 40
 KEYS = frozenset({
     "zh-Hans", "short", "unit", "usual", "decimals", "max_length", "pattern", "double_entry", "outcome", "poor_outcome",
     "decided_later", "model_feature", "table_one", "score_inputs", "list_column", "show_if", "text_codes", "section",
-    "rules", "dictionary",
+    "rules", "dictionary", "computed", "other_units",
 })  # fmt: skip
 
 

@@ -40,7 +40,7 @@ _LEFT_OUT = (Column.ALIGNMENT, Column.NUMBER)
 # Keys of the annotation that go into the variable as they stand.
 _AS_THEY_STAND = (
     "short", "unit", "decimals", "max_length", "pattern", "double_entry", "outcome", "poor_outcome", "decided_later",
-    "model_feature", "table_one", "list_column",
+    "model_feature", "table_one", "list_column", "computed", "other_units",
 )  # fmt: skip
 
 

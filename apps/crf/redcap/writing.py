@@ -11,12 +11,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Refusal
-from apps.crf.dictionary import Dictionary, Questions, Range, Rule, Section, Text, Variable, VariableType
+from apps.crf.dictionary import Dictionary, Questions, Range, Rule, Section, Variable, VariableType
 from apps.crf.redcap.annotation import write_annotation
 from apps.crf.redcap.logic import LogicError, parse_logic
 from apps.crf.redcap.logic_text import number_text, write_logic
 from apps.crf.redcap.rows import Column, write_rows
 from apps.crf.redcap.texts import CODE, as_cell, join_choices
+from apps.crf.texts import Text
 
 # REDCap's first field names the record. Ichor's study ID takes its place.
 RECORD = "record_id"
@@ -265,6 +266,11 @@ def _roles(variable: Variable) -> dict[str, Any]:
         data["pattern"] = {"regex": variable.pattern.regex, "sentence": _text(variable.pattern.sentence)}
     if not variable.double_entry:
         data["double_entry"] = False
+    if variable.other_units:
+        data["other_units"] = [{"unit": _text(each.unit), "factor": each.factor} for each in variable.other_units]
+    if variable.computed is not None:
+        # Not a calc field: REDCap's lets nobody type the total that a chart holds, and rounds by rules of its own.
+        data["computed"] = variable.computed.as_data() | ({"or_typed": True} if variable.computed.or_typed else {})
     data |= {name: getattr(variable, name) for name in _PLAIN_ROLES if getattr(variable, name)}
     return data | _codes(variable)
 

@@ -86,6 +86,16 @@ def test_a_branch_clears_what_no_longer_applies(users: Users, patient: Patient, 
     assert values == {"fu_status": "alive", "fu_date": "2026-06-01"}
 
 
+def test_what_is_computed_counts_as_written(users: Users, patient: Patient, check: Check, finish: Check) -> None:
+    row = {"study_id": "C1-0001", "gcs_eye": "4", "gcs_verbal": "Confused", "gcs_motor": "6"}
+    found = check(users[Role.COORDINATOR], table([row]))
+    assert (found.report["new"], found.report["cleared"]) == (4, 0)
+    finish(users[Role.COORDINATOR], found)
+    assert CrfForm.objects.get(patient=patient).values["gcs"] == 14
+    refused = check(users[Role.COORDINATOR], table([{**row, "gcs": "15"}]))
+    assert found_in(refused) == {(2, "gcs")} and "computed from" in sentence_of(refused)
+
+
 def test_forms_that_repeat_and_visits_have_rows_of_their_own(
     users: Users, patient: Patient, check: Check, finish: Check
 ) -> None:

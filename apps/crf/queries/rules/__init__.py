@@ -30,7 +30,7 @@ __all__ = [
 
 def register_own_rules() -> None:
     """Register the rules that need the forms alone."""
-    from apps.crf.queries.rules import blank, hidden, inconsistent, outlier, unusual
+    from apps.crf.queries.rules import blank, hidden, inconsistent, outlier, stale, unusual
 
-    for module in (blank, unusual, inconsistent, outlier, hidden):
+    for module in (blank, unusual, inconsistent, outlier, hidden, stale):
         register_rule(module.RULE)

@@ -38,11 +38,99 @@ function branch(form) {
   }
 }
 
+/** What a formula of the data dictionary gives; null where a part is blank or can't be read. */
+export function compute(formula, read) {
+  const names = formula.sum ?? formula.days ?? Object.keys(formula.mean);
+  const texts = names.map((name) => read(name));
+  if (texts.includes("")) return null;
+  if (formula.days) {
+    const [from, to] = texts.map((text) => Date.parse(`${text}T00:00:00Z`));
+    return Number.isNaN(to - from) ? null : Math.round((to - from) / 86_400_000);
+  }
+  const weights = formula.sum ? names.map(() => 1) : Object.values(formula.mean);
+  const total = texts.reduce((sum, text, index) => sum + weights[index] * Number(text), 0);
+  if (Number.isNaN(total)) return null;
+  return formula.sum ? total : total / weights.reduce((sum, weight) => sum + weight, 0);
+}
+
+/** A number as the platform writes it: to so many decimals, and none of them a closing zero. */
+export function rounded(number, decimals) {
+  return String(Number(number.toFixed(decimals)));
+}
+
+/** Show what follows from other fields; nobody types it where their parts are there. */
+function computeFields(form) {
+  const data = new FormData(form);
+  // A number in another unit is converted by the server; until then what follows from it is not known.
+  const read = (name) => (data.get(`unit-${name}`) ? "" : String(data.get(name) ?? "").trim());
+  for (const field of form.querySelectorAll("[data-formula]")) {
+    const formula = JSON.parse(field.dataset.formula);
+    const value = compute(formula, read);
+    const text = value === null ? "" : rounded(value, Number(field.dataset.decimals));
+    const output = field.querySelector("output.crf-value");
+    if (output) {
+      output.textContent = text === "" ? "–" : `${text} ${output.dataset.unit}`.trim();
+      continue;
+    }
+    const input = field.querySelector("input");
+    if (!input) continue;
+    const names = formula.sum ?? formula.days ?? Object.keys(formula.mean);
+    const given = names.some((name) => read(name) !== "");
+    if (given || input.readOnly) input.value = text;
+    input.readOnly = given;
+  }
+}
+
+/** Say what a number that was measured in another unit will be saved as. */
+function convertUnits(form) {
+  for (const list of form.querySelectorAll(".crf-unit")) {
+    const field = list.closest(".field");
+    const number = field.querySelector("input").value.trim();
+    const factor = Number(list.selectedOptions[0].dataset.factor);
+    const decimals = Number(list.options[0].dataset.decimals);
+    const known = factor && number !== "" && !Number.isNaN(Number(number));
+    const text = known ? `= ${rounded(Number(number) * factor, decimals)} ${list.options[0].textContent}` : "";
+    field.querySelector(".crf-converted").textContent = text;
+  }
+}
+
+/** What the controls of a field hold: the value, the reason why there is none, and the unit. */
+function readField(field) {
+  const missing = field.querySelector(".crf-missing");
+  const control = field.querySelector("input:checked, input:not([type=radio]), select:not(.crf-missing, .crf-unit)");
+  return { value: control?.value ?? "", missing: missing?.value ?? "", unit: field.querySelector(".crf-unit")?.value ?? "" };
+}
+
+function writeField(field, { value, missing, unit }) {
+  for (const control of field.querySelectorAll("input, select")) {
+    if (control.type === "radio") control.checked = control.value === value;
+    else if (control.matches(".crf-missing")) control.value = missing;
+    else if (control.matches(".crf-unit")) control.value = unit;
+    else control.value = value;
+  }
+}
+
+/** Where two people changed the same field: one press decides, and can be taken back. */
+function offerMerge(form) {
+  for (const group of form.querySelectorAll(".crf-merge")) {
+    const field = group.closest(".field");
+    const mine = readField(field);
+    for (const button of group.querySelectorAll("[data-take]")) {
+      button.addEventListener("click", () => {
+        const { take, value, missing } = button.dataset;
+        writeField(field, take === "mine" ? mine : { value, missing, unit: "" });
+        for (const other of group.querySelectorAll("[data-take]")) other.ariaPressed = String(other === button);
+        form.dispatchEvent(new Event("input"));
+      });
+    }
+  }
+}
+
 /** A value and a reason why there is none exclude each other: who has entered one is not asked why it is missing. */
 function askWhyMissing(form) {
   for (const list of form.querySelectorAll(".crf-missing")) {
     const field = list.closest(".field");
-    const answered = [...field.querySelectorAll("input, select:not(.crf-missing)")].some((control) =>
+    const answered = [...field.querySelectorAll("input, select:not(.crf-missing, .crf-unit)")].some((control) =>
       control.type === "radio" ? control.checked && control.value !== "" : control.value.trim() !== "",
     );
     if (answered) list.value = "";
@@ -179,14 +267,17 @@ function followSections() {
 function start() {
   const form = document.querySelector("[data-crf-form]");
   if (!form) return;
-  branch(form);
-  askWhyMissing(form);
-  form.addEventListener("input", () => {
+  const follow = () => {
     branch(form);
+    computeFields(form);
+    convertUnits(form);
     askWhyMissing(form);
-  });
+  };
+  follow();
+  form.addEventListener("input", follow);
   askWhy(form);
   guard(form);
+  offerMerge(form);
   followSections();
   document.querySelector("[data-focus]")?.focus();
 }
