@@ -27,7 +27,7 @@ BUSY = (Import.State.CHECKING, Import.State.RUNNING)
 def listing(request: HttpRequest) -> HttpResponse:
     """Show the form for a file, and the person's imports; a POST has the file checked."""
     require(request.user, Permission.IMPORT_CRF)
-    form = ImportForm(request.POST or None, request.FILES or None)
+    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     problem = None
     if request.method == "POST" and form.is_valid():
         try:

@@ -59,6 +59,16 @@ def test_every_way_to_write_a_table_says_the_same(
     assert CrfForm.objects.get(patient=patient).values == {"age": 71, "sex": "male"}
 
 
+def broken() -> bytes:
+    """Return a workbook whose sheet ends in the middle of its second row."""
+    good, bad = zipfile.ZipFile(io.BytesIO(workbook([["study_id", "age"], ["C1-0001", 71]]))), io.BytesIO()
+    with zipfile.ZipFile(bad, "w") as archive:
+        for name in good.namelist():
+            part = good.read(name)
+            archive.writestr(name, part[: part.index(b"71")] if name.endswith("sheet1.xml") else part)
+    return bad.getvalue()
+
+
 def bomb() -> bytes:
     buffer = io.BytesIO()
     with (
@@ -83,6 +93,7 @@ def bomb() -> bytes:
         (b"\xd0\xcf\x11\xe0" + b"\x00" * 600, "old Excel"),
         (b"PK\x03\x04 and nothing else", "can't be read"),
         (bomb(), "unpacks to more"),
+        (broken(), "can't be read"),
         (workbook([["age"], [71]]), "No sheet has a column"),
         (b"study_id,age\r\n" + b"C1-0001,71\r\n" * 20_001, "more than 20000 rows"),
     ],
