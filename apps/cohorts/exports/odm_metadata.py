@@ -7,10 +7,11 @@ from django.utils import translation
 from apps.cohorts.exports.entries import asked_at
 from apps.cohorts.exports.xml import element, text_element, translated
 from apps.crf.conditions import Condition
-from apps.crf.dictionary import Choice, Questions, Range, Section, Text, Variable, VariableType, load_dictionary
+from apps.crf.dictionary import Choice, Questions, Range, Section, Variable, VariableType, load_dictionary
 from apps.crf.missing import Missing
 from apps.crf.places import MAIN, STAY
 from apps.crf.redcap.logic_text import write_logic
+from apps.crf.texts import Text
 from apps.crf.values import bounds, format_number
 
 STUDY = "S.ichor"

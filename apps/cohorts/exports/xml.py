@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
-from apps.crf.dictionary import Text
+from apps.crf.texts import Text
 
 Attributes = Mapping[str, str | int | None]
 
