@@ -23,14 +23,14 @@ from apps.crf.services import REASON_LENGTH
 REFUSED = {(422, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "Why it is refused, in a sentence.")}
 
 
-class FindingSerializer(serializers.Serializer[Any]):
+class CellFindingSerializer(serializers.Serializer[Any]):
     row = serializers.IntegerField(help_text="As a spreadsheet shows it; 0: the file as a whole.")
     column = serializers.CharField()
     value = serializers.CharField(help_text="As typed, shortened.")
     sentence = serializers.CharField()
 
 
-class ReportSerializer(serializers.Serializer[Any]):
+class ImportReportSerializer(serializers.Serializer[Any]):
     rows = serializers.IntegerField()
     patients = serializers.IntegerField()
     new = serializers.IntegerField()
@@ -43,8 +43,8 @@ class ReportSerializer(serializers.Serializer[Any]):
     needs_reason = serializers.BooleanField()
     moved = serializers.BooleanField(help_text="The forms changed after the check, so nothing was imported.")
     sheet = serializers.CharField()
-    faults = FindingSerializer(many=True)
-    warnings = FindingSerializer(many=True)
+    faults = CellFindingSerializer(many=True)
+    warnings = CellFindingSerializer(many=True)
 
 
 class ImportSerializer(serializers.ModelSerializer[Import]):
@@ -56,12 +56,12 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
         model = Import
         fields = ("id", "created_at", "state", "job_state", "failure", "sha256", "report")
 
-    @extend_schema_field(ReportSerializer(allow_null=True))
+    @extend_schema_field(ImportReportSerializer(allow_null=True))
     def get_report(self, found: Import) -> dict[str, Any] | None:
-        return dict(ReportSerializer(found.report).data) if found.report else None
+        return dict(ImportReportSerializer(found.report).data) if found.report else None
 
 
-class StartSerializer(serializers.Serializer[Any]):
+class ImportStartSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="CSV or .xlsx.")
     dates = serializers.ChoiceField(choices=Dates.choices, default=Dates.ISO)
     encoding = serializers.ChoiceField(choices=Encoding.choices, default=Encoding.UTF8)
@@ -74,7 +74,7 @@ class StartSerializer(serializers.Serializer[Any]):
     )  # fmt: skip
 
 
-class RunSerializer(serializers.Serializer[Any]):
+class ImportRunSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=REASON_LENGTH)
 
 
@@ -87,11 +87,11 @@ class ImportList(APIView):
         require(request.user, Permission.IMPORT_CRF)
         return Response(ImportSerializer(imports_visible_to(request.user)[:50], many=True).data)
 
-    @extend_schema(request={"multipart/form-data": StartSerializer}, responses={202: ImportSerializer, **REFUSED})
+    @extend_schema(request={"multipart/form-data": ImportStartSerializer}, responses={202: ImportSerializer, **REFUSED})
     def post(self, request: Request) -> Response:
         """Have a file checked, and imported right after if `dry_run` is false and nothing is refused."""
         require(request.user, Permission.IMPORT_CRF)
-        body = StartSerializer(data=request.data)
+        body = ImportStartSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         wanted = dict(body.validated_data)
         content = wanted.pop("file").read()
@@ -107,11 +107,11 @@ class ImportDetail(APIView):
 
 
 class ImportRun(APIView):
-    @extend_schema(request=RunSerializer, responses={202: ImportSerializer, **REFUSED})
+    @extend_schema(request=ImportRunSerializer, responses={202: ImportSerializer, **REFUSED})
     def post(self, request: Request, import_id: int) -> Response:
         """Import a file that was checked and has nothing refused: all of it, or nothing."""
         found = get_visible(imports_visible_to(request.user), pk=import_id)
-        body = RunSerializer(data=request.data)
+        body = ImportRunSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         started = services.run_import(actor=person(request.user), found=found, **body.validated_data)
         return Response(ImportSerializer(started).data, status=202)
