@@ -21,9 +21,9 @@ register = template.Library()
 @register.simple_tag(takes_context=True)
 def draw_field(context: Context, field: FormField) -> SafeString:
     """Draw one field. Expects form_url in the context; query_counts and can_ask where queries are shown."""
-    open_queries = context.get("query_counts", {}).get(field.variable.name, 0)
+    open_queries = (context.get("query_counts") or {}).get(field.variable.name, 0)
     words = ngettext("%(n)s query", "%(n)s queries", open_queries) % {"n": open_queries} if open_queries else ""
-    html = _template().render(
+    html: str = _template().render(
         field=field, form_url=context["form_url"], queries=words, can_ask=context.get("can_ask", False)
     )
     return mark_safe(html)  # noqa: S308 -- of a template that escapes by itself
