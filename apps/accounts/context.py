@@ -15,6 +15,7 @@ from apps.accounts.policy import Permission, Role
 NAVIGATION = (
     (Permission.VIEW_PATIENTS, "patients:list", _("Patients"), "users"),
     (Permission.VIEW_QUERIES, "queries:list", _("Queries"), "help"),
+    (Permission.VIEW_CRF, "double-entry:list", _("Double entry"), "copy"),
     (Permission.VIEW_DASHBOARD, "analytics:dashboard", _("Dashboard"), "chart"),
     (Permission.VIEW_EXPERIMENTS, "experiments:list", _("Experiments"), "flask"),
     (Permission.VIEW_CODEBOOK, "codebook", _("Codebook"), "file-text"),

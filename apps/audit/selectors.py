@@ -1,9 +1,11 @@
 """Reading the trail: the events that an actor may see, and a page of them in words."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.apps import apps
@@ -16,6 +18,11 @@ from apps.audit.words import Action, Change, action_of, kinds, shown_reason
 
 PAGE_SIZE = 50
 BATCH = 500
+
+
+# Returns which events a person must not see at the moment, or None; what later apps know.
+Hiding = Callable[[Actor], Q | None]
+_hidings: list[Hiding] = []
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,23 @@ class TrailPage:
         return self.events[-1].event.pk if self.events else 0
 
 
+def hide(hiding: Hiding) -> None:
+    """Name who knows which events a person must not see at the moment."""
+    if hiding not in _hidings:
+        _hidings.append(hiding)
+
+
+def hidden_from(actor: Actor) -> Q | None:
+    """Return which events the actor must not see at the moment; None: he sees all that his role shows."""
+    found = [hidden for hiding in _hidings if (hidden := hiding(actor)) is not None]
+    return reduce(or_, found) if found else None
+
+
 def events_visible_to(actor: Actor) -> QuerySet[AuditEvent]:
     """Return the events of the centers whose trail the actor may read; those of no center, where he may read all."""
     events = AuditEvent.objects.select_related("actor")
+    if (hidden := hidden_from(actor)) is not None:
+        events = events.exclude(hidden)
     if has_permission_everywhere(actor, Permission.VIEW_AUDIT):
         return events
     return events.filter(center__in=centers_with(actor, Permission.VIEW_AUDIT))

@@ -11,7 +11,7 @@ from apps.accounts.access import require
 from apps.accounts.policy import Permission
 from apps.audit.download import csv_lines
 from apps.audit.forms import TrailFilter
-from apps.audit.selectors import TrailPage, all_in_words, chosen_events, page_of
+from apps.audit.selectors import TrailPage, all_in_words, chosen_events, hidden_from, page_of
 
 
 @require_GET
@@ -27,7 +27,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     # Going back in the browser's history asks for the whole page again.
     only_table = htmx and not htmx.history_restore_request
     template = "audit/partials/table.html" if only_table else "audit/list.html"
-    return render(request, template, {"form": form, "page": page, "query": _without_place(request)})
+    context = {"form": form, "page": page, "query": _without_place(request)}
+    return render(request, template, context | {"is_partial": hidden_from(request.user) is not None})
 
 
 @require_GET

@@ -75,6 +75,10 @@ REASONS: dict[str, Text] = {
 }
 
 
+# What the platform gives as a reason itself.
+OWN_REASONS: dict[str, Text] = {"reconciled": _("Both entries reconciled")}
+
+
 def register(*parts: Kind | Action) -> None:
     """Add words; the same key twice is a programming error."""
     for part in parts:
@@ -93,7 +97,8 @@ def action_of(key: str) -> Action:
 def shown_reason(reason: str) -> str:
     """Return a reason as it is read: a usual one in the reader's language, with what was added to it."""
     usual, colon, rest = reason.partition(": ")
-    return f"{REASONS[usual]}{colon}{rest}" if usual in REASONS else reason
+    words = REASONS.get(usual) or OWN_REASONS.get(usual)
+    return f"{words}{colon}{rest}" if words else reason
 
 
 def pair_of(value: Any) -> tuple[Any, Any]:

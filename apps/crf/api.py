@@ -17,6 +17,7 @@ from apps.accounts.policy import Permission
 from apps.core.api import PROBLEM
 from apps.crf import selectors
 from apps.crf.dictionary import load_dictionary
+from apps.crf.double_entry.blinding import BlindedError, hidden_forms, refuse_if_blinded
 from apps.crf.missing import Missing
 from apps.crf.models import CrfForm
 from apps.crf.places import MAIN_PLACE, Place
@@ -139,14 +140,16 @@ class ScheduleView(APIView):
     def get(self, request: Request, study_id: str) -> Response:
         """Return the forms of one patient beside the main one: all that are planned, and those that were repeated."""
         patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
-        rows = schedule_of(patient, selectors.form_of(patient))
+        rows = schedule_of(patient, selectors.form_of(patient), hidden_forms(request.user))
         return Response(PlannedSerializer([planned for row in rows for planned in row.planned], many=True).data)
 
 
 def _read(request: Request, study_id: str, place: Place) -> Response:
     patient = access_patient(request.user, study_id, Permission.VIEW_CRF)
     selectors.questions_of(place)
-    return Response(_document(patient, selectors.form_of(patient, place)))
+    form = selectors.form_of(patient, place)
+    refuse_if_blinded(request.user, form)
+    return Response(_document(patient, form))
 
 
 def _change(request: Request, study_id: str, place: Place) -> Response | JsonResponse:
@@ -160,7 +163,7 @@ def _change(request: Request, study_id: str, place: Place) -> Response | JsonRes
             reason=data["reason"], place=place, missing=data["missing"],
             units=data["units"],
         )  # fmt: skip
-    except (FormErrors, FormConflict, FormLocked, ReasonRefused) as error:
+    except (FormErrors, FormConflict, FormLocked, ReasonRefused, BlindedError) as error:
         return _problem(error)
     return Response(_document(patient, result.form))
 
@@ -216,7 +219,7 @@ def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
     )
 
 
-def _problem(error: FormErrors | FormConflict | FormLocked | ReasonRefused) -> JsonResponse:
+def _problem(error: FormErrors | FormConflict | FormLocked | ReasonRefused | BlindedError) -> JsonResponse:
     document = {
         "title": error.code.replace("_", " "), "status": error.status, "code": error.code, "detail": error.sentence,
         "errors": error.errors,

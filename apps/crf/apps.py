@@ -7,6 +7,11 @@ class CrfConfig(AppConfig):
     def ready(self) -> None:
         # Models can't be imported before all apps are loaded.
         from apps.accounts.context import count_with
+        from apps.audit import selectors as audit
+        from apps.crf.double_entry import blinding as double_entry
+        from apps.crf.double_entry import trail as double_entry_words
+        from apps.crf.double_entry import verification as double_entry_checks
+        from apps.crf.double_entry.selectors import count_waiting as count_to_reconcile
         from apps.crf.facts import facts_from_form
         from apps.crf.imports import trail as imports_trail
         from apps.crf.parts import register_parts
@@ -26,6 +31,11 @@ class CrfConfig(AppConfig):
         trail.register_words()
         imports_trail.register_words()
         verification.register_verification()
+        double_entry_words.register_words()
+        double_entry_checks.register_verification()
+        audit.hide(double_entry.hidden_events)
+        blinding.hide(double_entry.hidden_patients)
+        count_with("double-entry:list", count_to_reconcile)
         tell(facts_from_form)
         count_with("queries:list", count_waiting)
         blinding.tell(patients_unblinded)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.access import Actor, person
 from apps.accounts.models import User
 from apps.core.errors import Refusal
+from apps.crf.double_entry.blinding import refuse_if_blinded
 from apps.crf.forms import raw_texts
 from apps.crf.models import CrfDraft
 from apps.crf.places import Place
@@ -41,6 +42,7 @@ def keep_draft(
     if not writable:
         raise Http404
     form = form_of(patient, place)
+    refuse_if_blinded(actor, form)  # nothing to keep would tell that what was typed is what is stored
     if read_version > form.version:
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
     base = form.answers if form.version == read_version or not form.pk else answers_at(form, read_version)

@@ -36,7 +36,10 @@ class CrfForm(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["is_complete"])]
+        indexes: ClassVar = [
+            models.Index(fields=["is_complete"]),
+            models.Index(fields=["-updated_at", "-id"], name="crf_form_newest"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["patient", "name", "visit", "instance"], name="crf_form_once_a_place"),
             models.CheckConstraint(
@@ -185,10 +188,11 @@ class FormAct(Appended):
 
 
 # Django looks for models here alone.
+from apps.crf.double_entry.models import SecondEntry, SecondValue  # noqa: E402
 from apps.crf.imports.models import Import  # noqa: E402
 from apps.crf.queries.models import Query, QueryMessage, RuleRun  # noqa: E402
 
 __all__ = [
     "CrfDraft", "CrfForm", "CrfValue", "FormAct", "Import", "Meaning", "Part", "Query", "QueryMessage", "RuleRun",
-    "Signature",
+    "SecondEntry", "SecondValue", "Signature",
 ]  # fmt: skip

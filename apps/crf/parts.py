@@ -15,6 +15,8 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.crf import selectors
 from apps.crf.dictionary import Variable, load_dictionary
+from apps.crf.double_entry.blinding import hidden_forms
+from apps.crf.double_entry.selectors import stand_of
 from apps.crf.schedule import schedule_of
 from apps.crf.services import writable_variables
 from apps.crf.signatures.panel import panel_of
@@ -46,13 +48,15 @@ def register_parts() -> None:
 def _section(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     form = selectors.form_of(patient)
     panel = panel_of(person(request.user), form)
+    double = stand_of(person(request.user), form)
     return {
         "panel": panel,
+        "double": double,
         "patient": patient,
         "form": form,
-        "shown_sections": selectors.values_for_display(form),
+        "shown_sections": [] if double.is_own else selectors.values_for_display(form),
         "completeness": selectors.completeness(form),
-        "warnings": selectors.warnings_of(form),
+        "warnings": [] if double.is_own else selectors.warnings_of(form),
         "can_enter": panel.state.lock is None and _may_enter(request.user, patient),
     }
 
@@ -65,7 +69,7 @@ def _summary(context: dict[str, Any]) -> str:
 
 
 def _schedule(request: HttpRequest, patient: Patient) -> dict[str, Any]:
-    rows = schedule_of(patient, selectors.form_of(patient))
+    rows = schedule_of(patient, selectors.form_of(patient), hidden_forms(request.user))
     enters = {
         row.form.name: isinstance(request.user, User) and bool(writable_variables(request.user, patient, row.form))
         for row in rows

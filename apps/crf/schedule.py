@@ -1,6 +1,6 @@
 """A patient's forms in the course of the study: which there are, when a visit is due, and how far each form is."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -63,15 +63,21 @@ def form_url(patient: Patient, place: Place) -> str:
     return reverse("crf:further", args=[patient.study_id, place.form, place.visit, place.instance])
 
 
-def schedule_of(patient: Patient, main: CrfForm) -> list[Row]:
-    """Return the forms beside the main one, in one query; visits are counted from the admission on the main form."""
+def schedule_of(patient: Patient, main: CrfForm, hidden: Collection[int] = ()) -> list[Row]:
+    """Return the forms beside the main one, in one query; visits are counted from the admission on the main form.
+
+    `hidden` are keys of forms of which no value is told.
+    """
     stored = {form.place: form for form in patient.forms.filter(main_of__isnull=True)}
-    return [_row(patient, form, stored, main) for form in load_dictionary().forms]
+    days = {} if main.pk in hidden else main.values
+    return [_row(patient, form, stored, days, hidden) for form in load_dictionary().forms]
 
 
-def _row(patient: Patient, form: FurtherForm, stored: dict[Place, CrfForm], main: CrfForm) -> Row:
+def _row(
+    patient: Patient, form: FurtherForm, stored: dict[Place, CrfForm], main: Values, hidden: Collection[int]
+) -> Row:  # fmt: skip
     places = list(_places(form, stored))
-    planned = tuple(_planned(patient, form, place, stored.get(place), main) for place in places)
+    planned = tuple(_planned(patient, form, place, stored.get(place), main, hidden) for place in places)
     if not form.repeats:
         return Row(form, planned)
     following = Place(form.name, form.visits[0], max((place.instance for place in places), default=0) + 1)
@@ -85,18 +91,20 @@ def _places(form: FurtherForm, stored: Iterable[Place]) -> Iterable[Place]:
     return sorted((place for place in stored if place.form == form.name), key=lambda place: place.instance)
 
 
-def _planned(patient: Patient, form: FurtherForm, place: Place, stored: CrfForm | None, main: CrfForm) -> Planned:
+def _planned(
+    patient: Patient, form: FurtherForm, place: Place, stored: CrfForm | None, main: Values, hidden: Collection[int]
+) -> Planned:  # fmt: skip
     visit = _visit(place.visit)
-    values = stored.values if stored else {}
+    values = stored.values if stored and stored.pk not in hidden else {}
     return Planned(
         place, _day(form, place, values) if form.repeats else str(visit.label), form_url(patient, place),
-        _due(visit, main), visit.unless is None or not visit.unless.holds(main.values),
+        _due(visit, main), visit.unless is None or not visit.unless.holds(main),
         stored.version if stored else 0, rules.completeness(form, stored.answers if stored else {}),
     )  # fmt: skip
 
 
-def _due(visit: Visit, main: CrfForm) -> date | None:
-    admission = main.values.get("admission_date")
+def _due(visit: Visit, main: Values) -> date | None:
+    admission = str(main.get("admission_date") or "")
     return date.fromisoformat(admission) + relativedelta(months=visit.months) if admission and visit.months else None
 
 

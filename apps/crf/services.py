@@ -19,6 +19,8 @@ from apps.core.errors import Conflict, Refusal
 from apps.crf.computed import computed_answers
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Level, Questions, Variable, load_dictionary
+from apps.crf.double_entry.blinding import refuse_if_blinded
+from apps.crf.double_entry.comparing import compare_again
 from apps.crf.missing import Absent, Answer, Answers, Missing, as_data, known, reasons
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.places import MAIN_PLACE, Place
@@ -86,6 +88,7 @@ class SaveResult:
 def save_form(
     *, actor: User, patient: Patient, read_version: int, values: Mapping[str, object], reason: str = "",
     place: Place = MAIN_PLACE, missing: Mapping[str, str] = _NONE, units: Mapping[str, str] = _NONE,
+    also_writable: frozenset[str] = frozenset(),
 ) -> SaveResult:  # fmt: skip
     """Save what the actor changed since he read version `read_version` of one of the patient's forms.
 
@@ -94,19 +97,21 @@ def save_form(
     is stored or nothing. The first entry of a variable needs no reason; every later change of it does.
     `missing` says by variable why it has no value: a code of Missing, or a blank, which says nothing. A code takes the
     place of the value that was there, and a value or a blank that of a code. `units` says by variable in which other
-    unit a number was measured, for the platform to convert; a blank is the variable's own unit.
+    unit a number was measured, for the platform to convert; a blank is the variable's own unit. `also_writable` are
+    variables that a reconciliation decides, whoever may enter them.
 
     Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
-    meanwhile), ReasonRefused (missing, or not to be stored), FormLocked, Refusal (no such version), and Http404 for an
-    actor who may enter nothing, or a place that the data dictionary does not have.
+    meanwhile), ReasonRefused (missing, or not to be stored), FormLocked, BlindedError, Refusal (no such version), and
+    Http404 for an actor who may enter nothing, or a place that the data dictionary does not have.
     """
     questions = questions_of(place)
-    writable = writable_variables(actor, patient, questions)
+    writable = writable_variables(actor, patient, questions) | also_writable
     if not writable:
         raise Http404
     why = _read_reason(reason)
-    entered, typed = _parse(questions, values, missing, units)
+    entered, typed = parse_answers(questions, values, missing, units)
     form = _lock_form(patient, place, create=any(answer is not None for answer in entered.values()))
+    refuse_if_blinded(actor, form)
     if not 0 <= read_version <= form.version:
         raise Refusal("form_version", _("The form has no such version. Load the form again and repeat the change."))
     mine, meanwhile = _changes(form, read_version, entered)
@@ -117,9 +122,9 @@ def save_form(
         raise FormErrors(dict.fromkeys(foreign, sentence), status=HTTPStatus.FORBIDDEN)
     before = form.answers
     after = without_blanks({**before, **mine})
-    cleared = _clear_hidden(questions, mine, after)
+    cleared = clear_hidden(questions, mine, after)
     _check_conflict(questions, before, {**mine, **cleared}, meanwhile)
-    computed = _compute(questions, before, mine, after)
+    computed = compute(questions, before, mine, after)
     everything = {**mine, **cleared, **computed}
     changed = {name: answer for name, answer in everything.items() if before.get(name) != answer}
     _check_rules(questions, after, changed)
@@ -155,7 +160,7 @@ def _check_reason(form: CrfForm, changed: Answers, reason: str) -> None:
         )
 
 
-def _parse(
+def parse_answers(
     questions: Questions, raw_values: Mapping[str, object], missing: Mapping[str, str], units: Mapping[str, str]
 ) -> tuple[dict[str, Answer], dict[str, str]]:
     """Return the answers, and of a number that was typed in another unit what was typed."""
@@ -222,7 +227,7 @@ def _changes(form: CrfForm, read_version: int, entered: Answers) -> tuple[dict[s
     return mine, frozenset(event.variable for event in events if event.form_version > read_version)
 
 
-def _clear_hidden(questions: Questions, mine: Answers, after: dict[str, Answer]) -> dict[str, Answer]:
+def clear_hidden(questions: Questions, mine: Answers, after: dict[str, Answer]) -> dict[str, Answer]:
     """Take out of `after` what no longer applies and return it as cleared; refuse a new value that does not apply."""
     applies = applicable(questions, known(after))
     hidden = [name for name in after if name not in applies]
@@ -234,7 +239,7 @@ def _clear_hidden(questions: Questions, mine: Answers, after: dict[str, Answer])
     return dict.fromkeys(hidden)
 
 
-def _compute(questions: Questions, before: Answers, mine: Answers, after: dict[str, Answer]) -> dict[str, Value]:
+def compute(questions: Questions, before: Answers, mine: Answers, after: dict[str, Answer]) -> dict[str, Value]:
     """Bring what is computed into `after` and return it; refuse another value than the computed one."""
     computed = computed_answers(questions, before, after)
     wrong = {
@@ -322,4 +327,5 @@ def _store(
         reason=reason, rows=rows, at=now,
     )  # fmt: skip
     follow_save(actor=actor, form=form, changed=changed)
+    compare_again(actor=actor, form=form)
     announce(form.patient)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.crf import views, views_draft
+from apps.crf.double_entry.views import start
 from apps.crf.models import Part
 from apps.crf.queries.views import of_variable
 from apps.crf.signatures import views as signing
@@ -21,7 +22,9 @@ urlpatterns = [
     path("lock/", signing.lock, name="lock"),
     path("unlock/", signing.unlock, name="unlock"),
     path("signatures/<int:signature_id>/withdraw/", signing.withdraw, name="withdraw"),
+    path("second-entry/", start, name="second-entry"),
     path(PLACE, views.form, name="further"),
+    path(f"{PLACE}second-entry/", start, name="further-second-entry"),
     path(f"{PLACE}history/<str:variable>/", views.history, name="further-history"),
     path(f"{PLACE}draft/", views_draft.keep, name="further-draft"),
     path(f"{PLACE}draft/discard/", views_draft.discard, name="further-draft-discard"),

@@ -16,6 +16,8 @@ from apps.accounts.policy import Permission
 from apps.core.errors import Refusal
 from apps.crf import selectors
 from apps.crf.dictionary_checks import RESERVED
+from apps.crf.double_entry.blinding import own_entry, refuse_if_blinded
+from apps.crf.double_entry.selectors import stand_of
 from apps.crf.drafts import discard_draft, draft_of
 from apps.crf.forms import Entry, Reason, build_sections
 from apps.crf.models import CrfDraft, CrfForm
@@ -49,12 +51,14 @@ def form(
     if request.method == "POST":
         return _save(request, patient, place)
     stored = selectors.form_of(patient, place)
+    if (entry := own_entry(request.user, stored)) is not None:
+        return redirect("double-entry:entry", entry.pk)
     draft = draft_of(request.user, patient, place)
     if draft is not None:
         # With the version that was read, so that the save finds what others changed meanwhile.
         return _render(request, patient, stored, Entry.of_draft(draft), draft.read_version, draft=draft)
-    entry = Entry(warnings=tuple(selectors.warnings_of(stored)))
-    return _render(request, patient, stored, entry, version=stored.version)
+    shown = Entry(warnings=tuple(selectors.warnings_of(stored)))
+    return _render(request, patient, stored, shown, version=stored.version)
 
 
 @require_GET
@@ -69,7 +73,9 @@ def history(
     if found is None:
         raise Http404
     template = "crf/partials/history.html" if getattr(request, "htmx", False) else "crf/history.html"
-    past = selectors.history_of(selectors.form_of(patient, place), found)
+    stored = selectors.form_of(patient, place)
+    refuse_if_blinded(request.user, stored)
+    past = selectors.history_of(stored, found)
     context = {"patient": patient, "variable": found, "past": past, "form_url": form_url(patient, place)}
     return render(request, template, context | {"form_title": title_of(place)})
 
@@ -131,6 +137,7 @@ def _render(
     context = {
         "patient": patient,
         "panel": panel,
+        "double": stand_of(person(request.user), stored),
         "form_title": title_of(stored.place),
         "form_url": form_url(patient, stored.place),
         "sections": sections,

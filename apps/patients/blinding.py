@@ -1,5 +1,7 @@
 """The one gate before a patient's scores and predictions: an outcome assessor passes it once he has signed the outcome.
 
+Nobody passes it whose own work, a second entry, needs him not to know what they are made of.
+
 Who has signed is known to the CRF, a later app, which tells it here as `facts.py` is told.
 """
 
@@ -15,6 +17,9 @@ from apps.patients.models import Patient
 # Returns the keys of those patients whose outcome the person has signed.
 Source = Callable[[User, list[Patient]], set[int]]
 _sources: list[Source] = []
+# Returns the keys of those patients of whose values a person must see none at the moment.
+Hiding = Callable[[User], set[int]]
+_hidings: list[Hiding] = []
 
 
 def tell(source: Source) -> None:
@@ -23,12 +28,24 @@ def tell(source: Source) -> None:
         _sources.append(source)
 
 
+def hide(hiding: Hiding) -> None:
+    """Name who knows of whose values a person must see none at the moment."""
+    if hiding not in _hidings:
+        _hidings.append(hiding)
+
+
+def hidden_from(actor: Actor) -> set[int]:
+    """Return the keys of the patients of whose values the actor must see none; none of another person's work."""
+    return set().union(*(hiding(actor) for hiding in _hidings)) if isinstance(actor, User) else set()
+
+
 def allowed_patients(actor: Actor, permission: Permission, patients: Iterable[Patient]) -> list[Patient]:
-    """Return those patients on whom the actor holds a permission; at most one query, however many they are."""
+    """Return those patients on whom the actor holds a permission; the same few queries, however many they are."""
     patients = list(patients)
     allowed = {patient.pk for patient in patients if has_permission(actor, permission, patient.center)}
     if permission in PROGNOSIS:
         allowed |= _unblinded(actor, [patient for patient in patients if is_assessor(actor, patient.center)])
+        allowed -= hidden_from(actor)
     return [patient for patient in patients if patient.pk in allowed]
 
 

@@ -18,7 +18,7 @@ from apps.accounts.access import (
 )
 from apps.accounts.policy import BLINDED, MATRIX, Permission, Role
 from apps.patients import page as parts
-from apps.patients.blinding import allowed_patients
+from apps.patients.blinding import allowed_patients, hidden_from
 from apps.patients.models import Patient
 from apps.patients.selectors import patients_visible_to
 
@@ -64,11 +64,15 @@ def list_patients(actor: Actor, query: QueryDict) -> Listing:
         for c in parts.columns.values()
         if c.sort and has_permission(actor, c.permission) and _holds_wherever_visible(actor, c.permission)
     }
+    hidden = hidden_from(actor)
+    if hidden:  # the order would tell what the cells do not
+        sortable = {}
     patients, sort = _sort(patients, sortable, query.get("sort", ""))
     page = Paginator(patients, PAGE_SIZE).get_page(query.get("page"))
     found = list(page.object_list)
     needed = {column.permission for column in parts.columns.values()}
     allowed = {permission: allowed_patients(actor, permission, found) for permission in needed}
+    allowed[Permission.VIEW_CRF] = [each for each in allowed[Permission.VIEW_CRF] if each.pk not in hidden]
     columns = [
         column
         for column in sorted(parts.columns.values(), key=lambda column: column.order)

@@ -31,6 +31,7 @@ urlpatterns = [
     path("codebook/", include("apps.crf.codebook.urls")),
     path("queries/", include("apps.crf.queries.urls")),
     path("import/", include("apps.crf.imports.urls")),
+    path("double-entry/", include("apps.crf.double_entry.urls")),
     path("viewer/", viewer, name="viewer"),
     path("viewer/<path:route>", viewer, name="viewer-route"),
     path("exports/", include("apps.cohorts.urls")),

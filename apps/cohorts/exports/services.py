@@ -16,6 +16,7 @@ from apps.cohorts.table import build_rows
 from apps.core import jobs, store
 from apps.core.errors import Refusal
 from apps.core.models import Job
+from apps.crf.double_entry.blinding import refuse_tables
 from apps.crf.values import RefusedValueError, clean_text
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def request_export(*, actor: User, purpose: str, centers: Collection[str] = ()) 
     from apps.cohorts.tasks import write
 
     require(actor, Permission.EXPORT_DATA)
+    refuse_tables(actor)
     why = _read_purpose(purpose)
     chosen = _read_centers(actor, centers)
     with transaction.atomic():
@@ -111,6 +113,7 @@ def retry_export(*, actor: User, export: Export) -> None:
 def download_export(*, actor: User, export: Export) -> bytes:
     """Return the ZIP, and write down who took it."""
     require(actor, Permission.EXPORT_DATA)
+    refuse_tables(actor)
     if not export.is_ready:
         raise Refusal("not_ready", _("The export is not ready yet. Wait for its end."), status=409)
     _record(actor, "download_export", export, list(Center.objects.filter(code__in=export.centers)))

@@ -11,6 +11,7 @@ from apps.accounts.access import Actor, centers_with, get_visible
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Permission, roles_with
 from apps.crf.dictionary import load_dictionary
+from apps.crf.double_entry.blinding import hidden_forms
 from apps.crf.models import CrfForm
 from apps.crf.queries.models import Query, QueryMessage, RuleRun
 from apps.crf.queries.rules import rules
@@ -22,7 +23,8 @@ def queries_visible_to(actor: Actor) -> QuerySet[Query]:
     """Return the queries that the actor may read.
 
     Who holds VIEW_QUERIES without VIEW_ALL_QUERIES (the blinded assessor) reads those on outcomes alone. What a rule
-    tells of the image is read by those who may see images, and never by the assessor.
+    tells of the image is read by those who may see images, and never by the assessor. Who enters a form for the second
+    time reads none on it.
     """
     outcomes = [name for name, variable in load_dictionary().all_variables.items() if variable.outcome]
     everything = Q(patient__center__in=centers_with(actor, Permission.VIEW_ALL_QUERIES))
@@ -33,7 +35,8 @@ def queries_visible_to(actor: Actor) -> QuerySet[Query]:
     for rule in rules.values():
         if rule.tells is not None:
             blinded &= ~rule_filter(rule.key)
-    return Query.objects.filter(everything | blinded).select_related("patient__center", "form", "assigned_to")
+    seen = Query.objects.filter(everything | blinded).exclude(form__in=hidden_forms(actor))
+    return seen.select_related("patient__center", "form", "assigned_to")
 
 
 def rule_filter(key: str) -> Q:

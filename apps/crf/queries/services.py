@@ -13,6 +13,7 @@ from apps.core import jobs
 from apps.core.errors import Conflict, Refusal
 from apps.core.models import Job
 from apps.crf.dictionary import Questions, load_dictionary
+from apps.crf.double_entry.blinding import refuse_if_blinded
 from apps.crf.models import CrfForm
 from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.queries.models import Query, QueryMessage, RuleRun
@@ -52,6 +53,7 @@ def open_query(*, actor: User, patient: Patient, variable: str, text: str, place
     _check_variable(variable, questions_of(place))
     words = _read_text(text, needed=True)
     form = get_row(patient, place)
+    refuse_if_blinded(actor, form)
     return write_step(actor=actor, action="open_query", step=_opening(actor, patient, form, variable, words))
 
 
@@ -145,6 +147,7 @@ def open_queries(*, actor: User, study_ids: Sequence[str], variable: str, text: 
         sentence = _("No patient of yours has these study ids, so nothing was opened: %(ids)s. Correct the list.")
         raise Refusal("query_patients", sentence % {"ids": ", ".join(unknown[:10])})
     forms = main_rows(found.values())
+    refuse_if_blinded(actor, *forms.values())
     steps = [_opening(actor, each, forms[each.pk], variable, words) for each in found.values()]
     write_steps(
         actor=actor,

@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
 from apps.core.errors import Conflict, Refusal
+from apps.crf.double_entry.selectors import refuse_if_unreconciled
 from apps.crf.models import CrfForm, FormAct, Meaning, Part, Signature
 from apps.crf.selectors import outcome_of
 from apps.crf.services import REASON_LENGTH
@@ -53,6 +54,7 @@ def sign_form(
 
 
 def _sign(actor: User, form: CrfForm, part: Part, meaning: str, read_version: int) -> Signature:
+    refuse_if_unreconciled(form)
     events, variables = events_of(form), variables_of(part)
     if meaning not in meanings_for(actor, form, part):
         raise Refusal("meaning", _("You can't sign with this meaning. Open the page again and choose one of it."))
@@ -96,6 +98,7 @@ def lock_form(*, actor: User, form: CrfForm) -> None:
     form = _locked_row(form)
     if lock_of(form) is not None:
         raise Conflict("form_locked", _("The form is locked already."))
+    refuse_if_unreconciled(form)
     _act(actor, form, FormAct.Kind.LOCK, "lock_form")
 
 

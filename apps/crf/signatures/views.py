@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts.access import get_visible, person, require
 from apps.accounts.policy import Permission
 from apps.core.errors import Refusal
+from apps.crf.double_entry.blinding import refuse_if_blinded
 from apps.crf.models import CrfForm, Part, Signature
 from apps.crf.places import MAIN, STAY, Place
 from apps.crf.schedule import form_url, title_of
@@ -58,6 +59,7 @@ def sign(
     stored = form_at(request, study_id, Place(form, visit, instance))
     actor = person(request.user)
     require(actor, services.SIGNING[part], stored.patient.center)
+    refuse_if_blinded(actor, stored)
     entry = SignForm(
         request.POST or None, meanings=services.meanings_for(actor, stored, part), initial={"version": stored.version}
     )

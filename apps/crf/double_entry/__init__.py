@@ -1,0 +1,1 @@
+"""Selective double entry: any form of any patient, entered again by any second person who does not see the first."""
