@@ -22,7 +22,7 @@ from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
 from apps.cohorts.models import Snapshot
 from apps.core.models import Job
-from apps.crf.models import Query
+from apps.crf.models import Query, SecondEntry
 from apps.crf.places import MAIN_PLACE
 from apps.crf.rows import get_row
 from apps.experiments.models import Experiment
@@ -56,6 +56,8 @@ QUERIES = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER, R.PI, R.MONITOR}
 ALL_QUERIES = QUERIES - {R.ASSESSOR}  # the query of this test is on the age, which the blinded don't see
 ASKS = frozenset({R.DATA_MANAGER, R.PI, R.MONITOR})
 DATA_MANAGER = frozenset({R.DATA_MANAGER})
+RECONCILERS = frozenset({R.COORDINATOR, R.DATA_MANAGER, R.PI})
+AGREEMENT = frozenset({R.DATA_MANAGER, R.PI, R.MONITOR})
 
 DONE, FOUND, BAD, CONFLICT, REFUSED = 200, 302, 400, 409, 422
 # What a role that may do it gets; every other role gets 404, as if the thing were not there.
@@ -134,6 +136,19 @@ PAGES = [
     Row("crf:further-lock", LOCKERS, FOUND, "post"),
     Row("crf:further-unlock", LOCKERS, FOUND, "post", {"reason": "new source data"}),
     Row("crf:further-withdraw", READS_CRF, HIDDEN, "post", {"reason": "error"}),
+    Row("crf:second-entry", WRITES_CRF, FOUND, "post"),  # says on the form's page why not: nothing was entered once
+    Row("crf:further-second-entry", frozenset({R.COORDINATOR, R.ASSESSOR}), FOUND, "post"),
+    Row("double-entry:list", READS_CRF, of_center=False),
+    Row("double-entry:to-reconcile", RECONCILERS, of_center=False),
+    Row("double-entry:agreement", AGREEMENT, of_center=False),
+    Row("double-entry:agreement-csv", AGREEMENT, of_center=False),
+    # Each sees his own alone; tests/crf/double_entry/test_services.py.
+    Row("double-entry:entry", READS_CRF, HIDDEN),
+    Row("double-entry:entry", READS_CRF, HIDDEN, "post"),
+    Row("double-entry:submit", READS_CRF, HIDDEN, "post"),
+    Row("double-entry:give-up", READS_CRF, HIDDEN, "post"),
+    Row("double-entry:reconcile", RECONCILERS),
+    Row("double-entry:reconcile", RECONCILERS, REFUSED, "post", {"version": "0"}),
     Row("codebook", CODEBOOK, of_center=False),
     Row("imaging:upload", COORDINATOR, REFUSED, "post", FILES),
     Row("imaging:choose", COORDINATOR, REFUSED, "post", {"series": ""}),
@@ -222,6 +237,17 @@ API = [
     Row("api-further-lock", LOCKERS, CONFLICT, "post"),
     Row("api-further-unlock", LOCKERS, CONFLICT, "post", {"reason": "new source data"}),
     Row("api-further-withdraw", READS_CRF, HIDDEN, "post", {"reason": "error"}),
+    Row("api-second-entry", WRITES_CRF, CONFLICT, "post"),  # nothing was entered once
+    Row("api-further-second-entry", frozenset({R.COORDINATOR, R.ASSESSOR}), CONFLICT, "post"),
+    Row("api-double-entry-list", READS_CRF, of_center=False),
+    Row("api-to-reconcile", RECONCILERS, of_center=False),
+    Row("api-agreement", AGREEMENT, of_center=False),
+    Row("api-double-entry", READS_CRF, HIDDEN),
+    Row("api-double-entry", READS_CRF, HIDDEN, "patch", {"version": 0}),
+    Row("api-double-entry-submit", READS_CRF, HIDDEN, "post", {"version": 0}),
+    Row("api-double-entry-give-up", READS_CRF, HIDDEN, "post"),
+    Row("api-reconcile", RECONCILERS),
+    Row("api-reconcile", RECONCILERS, BAD, "post", {}),
     Row("api-series-list", CLINICAL),
     Row("api-series-list", COORDINATOR, REFUSED, "post", FILES),
     Row("api-series", CLINICAL),
@@ -348,6 +374,9 @@ def furnish(center: Center, owner: User) -> Place:
     )
     form = get_row(patient, MAIN_PLACE)
     query = Query.objects.create(patient=patient, form=form, variable="age", about={"age": None}, opened_by=owner)
+    entry = SecondEntry.objects.create(
+        form=form, entered_by=owner, state=SecondEntry.State.SUBMITTED, variables=["age"], values={"age": 61}
+    )
     parts = {
         "study_id": patient.study_id,
         "query_id": query.pk,
@@ -367,6 +396,7 @@ def furnish(center: Center, owner: User) -> Place:
         "visit": "month_3",
         "instance": 1,
         "signature_id": 1,
+        "entry_id": entry.pk,
     }
     return Place(center, parts)
 
@@ -454,13 +484,13 @@ def test_a_foreign_series_under_an_own_patient_is_not_found(
 
 
 @pytest.mark.parametrize(
-    "row", naming("study_id", "series_id", "prediction_id", "experiment_id", "name", "query_id"), ids=str
+    "row", naming("study_id", "series_id", "prediction_id", "experiment_id", "name", "query_id", "entry_id"), ids=str
 )
 def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, client_as: Any, api_as: Any) -> None:
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
               "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
               "variable": "none", "form": "none", "visit": "none", "instance": 10**30, "query_id": 10**30,
-              "run_id": 10**30, "import_id": 10**30, "signature_id": 10**30}  # fmt: skip
+              "run_id": 10**30, "import_id": 10**30, "signature_id": 10**30, "entry_id": 10**30}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

@@ -164,7 +164,7 @@ def _change(request: Request, study_id: str, place: Place) -> Response | JsonRes
             units=data["units"],
         )  # fmt: skip
     except (FormErrors, FormConflict, FormLocked, ReasonRefused, BlindedError) as error:
-        return _problem(error)
+        return problem_of(error)
     return Response(_document(patient, result.form))
 
 
@@ -219,7 +219,7 @@ def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
     )
 
 
-def _problem(error: FormErrors | FormConflict | FormLocked | ReasonRefused | BlindedError) -> JsonResponse:
+def problem_of(error: FormErrors | FormConflict | FormLocked | ReasonRefused | BlindedError) -> JsonResponse:
     document = {
         "title": error.code.replace("_", " "), "status": error.status, "code": error.code, "detail": error.sentence,
         "errors": error.errors,

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.crf import api
+from apps.crf.double_entry import api as double_entry
 from apps.crf.imports import api as imports
 from apps.crf.queries import api as queries
 from apps.crf.signatures import api as signing
@@ -27,6 +28,15 @@ urlpatterns = [
     ),
     path(f"{FURTHER}lock/", signing.FurtherLockView.as_view(), name="api-further-lock"),
     path(f"{FURTHER}unlock/", signing.FurtherUnlockView.as_view(), name="api-further-unlock"),
+    path(f"{MAIN}second-entry/", double_entry.StartView.as_view(), name="api-second-entry"),
+    path(f"{FURTHER}second-entry/", double_entry.FurtherStartView.as_view(), name="api-further-second-entry"),
+    path("double-entry/", double_entry.AwaitingList.as_view(), name="api-double-entry-list"),
+    path("double-entry/reconcile/", double_entry.ToReconcileList.as_view(), name="api-to-reconcile"),
+    path("double-entry/agreement/", double_entry.AgreementView.as_view(), name="api-agreement"),
+    path("double-entry/<int:entry_id>/", double_entry.EntryView.as_view(), name="api-double-entry"),
+    path("double-entry/<int:entry_id>/submit/", double_entry.SubmitView.as_view(), name="api-double-entry-submit"),
+    path("double-entry/<int:entry_id>/give-up/", double_entry.GiveUpView.as_view(), name="api-double-entry-give-up"),
+    path("double-entry/<int:entry_id>/reconcile/", double_entry.ReconcileView.as_view(), name="api-reconcile"),
     path("dictionary/", api.DictionaryView.as_view(), name="api-dictionary"),
     path("dictionary/redcap.csv", api.RedcapView.as_view(), name="api-dictionary-redcap"),
     path("imports/", imports.ImportList.as_view(), name="api-import-list"),

@@ -8,8 +8,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import Actor, centers_with
-from apps.accounts.models import Center
+from apps.accounts.models import Center, User
 from apps.accounts.policy import Permission
+from apps.crf.double_entry.agreement import people_of
 from apps.crf.double_entry.comparing import Compared, Verdict
 from apps.crf.double_entry.reconciling import Choice, Kept
 from apps.crf.values import display_with_unit
@@ -82,3 +83,17 @@ def read_choices(data: Mapping[str, str]) -> dict[str, Choice]:
         for name, kept in data.items()
         if name.startswith(CHOICE) and kept in list(Kept)
     }
+
+
+class AgreementFilter(CenterFilter):
+    """Which center, and whose second entries."""
+
+    person = forms.ModelChoiceField(
+        User.objects.none(), label=_("Second entry by"), required=False, empty_label=_("everybody")
+    )
+
+    def __init__(self, actor: Actor, *args: Any, **kwargs: Any) -> None:
+        super().__init__(actor, Permission.VIEW_AGREEMENT, *args, **kwargs)
+        people: Any = self.fields["person"]
+        people.queryset = people_of(actor)
+        people.label_from_instance = lambda user: user.full_name or user.username
