@@ -50,6 +50,7 @@ AUDIT = frozenset({R.DATA_MANAGER, R.PI, R.MONITOR})
 DASHBOARD = frozenset({R.DATA_MANAGER, R.PI, R.SCIENTIST})
 SCIENTIST = frozenset({R.SCIENTIST})
 EXPORTS = frozenset({R.COORDINATOR, R.DATA_MANAGER, R.PI, R.SCIENTIST})
+IMPORTERS = frozenset({R.COORDINATOR, R.DATA_MANAGER})
 PROMOTERS = frozenset({R.PI, R.SCIENTIST})
 QUERIES = frozenset({R.COORDINATOR, R.ASSESSOR, R.DATA_MANAGER, R.PI, R.MONITOR})
 ALL_QUERIES = QUERIES - {R.ASSESSOR}  # the query of this test is on the age, which the blinded don't see
@@ -175,6 +176,14 @@ PAGES = [
     Row("predictions:explanation-status", PROGNOSIS, HIDDEN),
     Row("predictions:explanation-slice", PROGNOSIS, HIDDEN),
     Row("predictions:explanation-map", PROGNOSIS, HIDDEN),
+    Row("imports:list", IMPORTERS, of_center=False),
+    Row("imports:list", IMPORTERS, DONE, "post", of_center=False),  # no file was chosen
+    # Each sees his own alone; tests/crf/imports/test_importing.py.
+    Row("imports:detail", IMPORTERS, HIDDEN, of_center=False),
+    Row("imports:status", IMPORTERS, HIDDEN, of_center=False),
+    Row("imports:retry", IMPORTERS, HIDDEN, "post", of_center=False),
+    Row("imports:run", IMPORTERS, HIDDEN, "post", of_center=False),
+    Row("imports:report", IMPORTERS, HIDDEN, of_center=False),
     Row("exports:list", EXPORTS, of_center=False),
     # Each sees his own alone; tests/cohorts/test_exports.py.
     Row("exports:status", EXPORTS, HIDDEN, of_center=False),
@@ -247,6 +256,11 @@ API = [
     Row("api-scores", PROGNOSIS),
     Row("api-prediction", PROGNOSIS),
     Row("api-explanation", PROGNOSIS),
+    Row("api-import-list", IMPORTERS, of_center=False),
+    Row("api-import-list", IMPORTERS, BAD, "post", {}, of_center=False),
+    Row("api-import", IMPORTERS, HIDDEN, of_center=False),
+    Row("api-import-run", IMPORTERS, HIDDEN, "post", {}, of_center=False),
+    Row("api-import-report", IMPORTERS, HIDDEN, of_center=False),
     Row("api-export-list", EXPORTS, of_center=False),
     Row("api-export-list", EXPORTS, BAD, "post", {}, of_center=False),
     Row("api-export", EXPORTS, HIDDEN, of_center=False),
@@ -376,6 +390,7 @@ def furnish(center: Center, owner: User) -> Place:
         "transfer_id": 1,
         "route": "ichor",
         "export_id": 1,
+        "import_id": 1,
         "variable": "age",
         "form": "follow_up",
         "visit": "month_3",
@@ -475,7 +490,7 @@ def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, cl
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
               "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
               "variable": "none", "form": "none", "visit": "none", "instance": 10**30, "query_id": 10**30,
-              "run_id": 10**30, "signature_id": 10**30, "entry_id": 10**30}  # fmt: skip
+              "run_id": 10**30, "import_id": 10**30, "signature_id": 10**30, "entry_id": 10**30}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

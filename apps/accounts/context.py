@@ -19,6 +19,7 @@ NAVIGATION = (
     (Permission.VIEW_DASHBOARD, "analytics:dashboard", _("Dashboard"), "chart"),
     (Permission.VIEW_EXPERIMENTS, "experiments:list", _("Experiments"), "flask"),
     (Permission.VIEW_CODEBOOK, "codebook", _("Codebook"), "file-text"),
+    (Permission.IMPORT_CRF, "imports:list", _("Import"), "upload"),
     (Permission.EXPORT_DATA, "exports:list", _("Exports"), "download"),
     (Permission.VIEW_AUDIT, "audit:list", _("Audit trail"), "history"),
     (Permission.MANAGE_ACCOUNTS, "accounts:list", _("Accounts"), "settings"),

@@ -4,6 +4,7 @@ from django.urls import path
 
 from apps.crf import api
 from apps.crf.double_entry import api as double_entry
+from apps.crf.imports import api as imports
 from apps.crf.queries import api as queries
 from apps.crf.signatures import api as signing
 
@@ -38,6 +39,10 @@ urlpatterns = [
     path("double-entry/<int:entry_id>/reconcile/", double_entry.ReconcileView.as_view(), name="api-reconcile"),
     path("dictionary/", api.DictionaryView.as_view(), name="api-dictionary"),
     path("dictionary/redcap.csv", api.RedcapView.as_view(), name="api-dictionary-redcap"),
+    path("imports/", imports.ImportList.as_view(), name="api-import-list"),
+    path("imports/<int:import_id>/", imports.ImportDetail.as_view(), name="api-import"),
+    path("imports/<int:import_id>/run/", imports.ImportRun.as_view(), name="api-import-run"),
+    path("imports/<int:import_id>/report.csv", imports.ImportReport.as_view(), name="api-import-report"),
     path("queries/", queries.QueryList.as_view(), name="api-query-list"),
     path("queries/bulk/", queries.QueryBulk.as_view(), name="api-query-bulk"),
     path("queries/runs/", queries.RunList.as_view(), name="api-rule-run-list"),

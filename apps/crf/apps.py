@@ -13,6 +13,7 @@ class CrfConfig(AppConfig):
         from apps.crf.double_entry import verification as double_entry_checks
         from apps.crf.double_entry.selectors import count_waiting as count_to_reconcile
         from apps.crf.facts import facts_from_form
+        from apps.crf.imports import trail as imports_trail
         from apps.crf.parts import register_parts
         from apps.crf.queries.rules import register_own_rules
         from apps.crf.queries.selectors import count_waiting
@@ -28,6 +29,7 @@ class CrfConfig(AppConfig):
         register_words()
         register_verification()
         trail.register_words()
+        imports_trail.register_words()
         verification.register_verification()
         double_entry_words.register_words()
         double_entry_checks.register_verification()

@@ -189,9 +189,10 @@ class FormAct(Appended):
 
 # Django looks for models here alone.
 from apps.crf.double_entry.models import SecondEntry, SecondValue  # noqa: E402
+from apps.crf.imports.models import Import  # noqa: E402
 from apps.crf.queries.models import Query, QueryMessage, RuleRun  # noqa: E402
 
 __all__ = [
-    "CrfDraft", "CrfForm", "CrfValue", "FormAct", "Meaning", "Part", "Query", "QueryMessage", "RuleRun",
+    "CrfDraft", "CrfForm", "CrfValue", "FormAct", "Import", "Meaning", "Part", "Query", "QueryMessage", "RuleRun",
     "SecondEntry", "SecondValue", "Signature",
 ]  # fmt: skip

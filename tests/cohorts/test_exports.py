@@ -44,7 +44,7 @@ from tests.factories import user_with
 Capture = Callable[..., Any]
 PURPOSE = "Interim analysis"
 TABLES = ("data", "follow_up", "repeat_ct", "laboratory")
-NAMES = {"codebook.csv", "READ-ME.txt"} | {
+NAMES = {"codebook.csv", "READ-ME.txt", "redcap.csv", "odm.xml"} | {
     f"{name}.{kind}" for name in TABLES for kind in ("csv", "xlsx", "sav", "json")
 }
 

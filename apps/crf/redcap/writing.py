@@ -73,7 +73,7 @@ def _check(variable: Variable) -> None:
 def _rows(dictionary: Dictionary) -> Iterator[dict[Column, str]]:
     forms = form_names(dictionary)
     yield {
-        Column.NAME: _record_name(dictionary),
+        Column.NAME: record_name(dictionary),
         Column.FORM: forms[dictionary.sections[0].name],
         Column.TYPE: "text",
         Column.LABEL: "Study ID",
@@ -116,7 +116,7 @@ def _about(dictionary: Dictionary, forms: Mapping[str, str]) -> dict[str, Any]:
     return about
 
 
-def _record_name(dictionary: Dictionary) -> str:
+def record_name(dictionary: Dictionary) -> str:
     name = RECORD
     while name in dictionary.all_variables:
         name += "_1"

@@ -11,7 +11,7 @@ from apps.audit.protection import protect
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crf', '0011_missing_reasons'),
+        ('crf', '0012_imports'),
         ('patients', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
