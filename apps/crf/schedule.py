@@ -1,7 +1,7 @@
 """A patient's forms in the course of the study: which there are, when a visit is due, and how far each form is."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 from dateutil.relativedelta import relativedelta
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.crf import rules
 from apps.crf.conditions import Values
 from apps.crf.dictionary import FurtherForm, VariableType, Visit, load_dictionary
+from apps.crf.double_entry.selectors import Stand, stands_of
 from apps.crf.models import CrfForm
 from apps.crf.places import Place
 from apps.crf.rules import Completeness
@@ -29,6 +30,8 @@ class Planned:
     expected: bool
     version: int
     completeness: Completeness
+    # Where it stands between its two entries; none before somebody has begun the second.
+    stand: Stand | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,20 @@ def form_url(patient: Patient, place: Place) -> str:
 
 
 def schedule_of(patient: Patient, main: CrfForm, hidden: Collection[int] = ()) -> list[Row]:
-    """Return the forms beside the main one, in one query; visits are counted from the admission on the main form.
+    """Return the forms beside the main one, in two queries; visits are counted from the admission on the main form.
 
     `hidden` are keys of forms of which no value is told.
     """
     stored = {form.place: form for form in patient.forms.filter(main_of__isnull=True)}
     days = {} if main.pk in hidden else main.values
-    return [_row(patient, form, stored, days, hidden) for form in load_dictionary().forms]
+    rows = [_row(patient, form, stored, days, hidden) for form in load_dictionary().forms]
+    return _with_stands(rows, stands_of(patient))
+
+
+def _with_stands(rows: list[Row], stands: Mapping[Place, Stand]) -> list[Row]:
+    return [
+        replace(row, planned=tuple(replace(each, stand=stands.get(each.place)) for each in row.planned)) for row in rows
+    ]
 
 
 def _row(

@@ -32,6 +32,7 @@ from apps.patients.selectors import access_patient
 
 CENTER = OpenApiParameter("center", OpenApiTypes.STR, description="Code of a center.")
 PERSON = OpenApiParameter("person", OpenApiTypes.INT, description="Number of the second person.")
+STATES = f"One of: {', '.join(SecondEntry.State.values)}."
 PROBLEMS = {(422, PROBLEM): OpenApiResponse(FormProblemSerializer, "Values that were refused; nothing was saved.")}
 
 
@@ -72,7 +73,7 @@ class SubmittedPage(_Page):
 class SecondEntrySerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="pk")
     form = PlaceSerializer()
-    state = serializers.ChoiceField(SecondEntry.State.choices)
+    state = serializers.CharField(help_text=STATES)
     version = serializers.IntegerField(help_text="Counts the saves of this second entry.")
     variables = serializers.ListField(child=serializers.CharField(), help_text="What is asked.")
     values = serializers.DictField(child=serializers.JSONField())
@@ -100,8 +101,8 @@ class ComparedSerializer(serializers.Serializer[Any]):
         return as_data(row.second)
 
 
-class ComparisonSerializer(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(SecondEntry.State.choices)
+class BothEntriesSerializer(serializers.Serializer[Any]):
+    state = serializers.CharField(help_text=STATES)
     version = serializers.IntegerField(source="form.version", help_text="Version of the form; send it back.")
     rows = ComparedSerializer(many=True)
 
@@ -192,12 +193,12 @@ class GiveUpView(APIView):
 
 
 class ReconcileView(APIView):
-    @extend_schema(responses=ComparisonSerializer)
+    @extend_schema(responses=BothEntriesSerializer)
     def get(self, request: Request, entry_id: int) -> Response:
         """Return both entries of a form side by side."""
         return _comparison(access_submitted(request.user, entry_id))
 
-    @extend_schema(request=ReconcileSerializer, responses={200: ComparisonSerializer, **PROBLEMS})
+    @extend_schema(request=ReconcileSerializer, responses={200: BothEntriesSerializer, **PROBLEMS})
     def post(self, request: Request, entry_id: int) -> Response | JsonResponse:
         """Keep one answer for each variable that differs: all at once."""
         entry = access_submitted(request.user, entry_id)
@@ -241,4 +242,4 @@ def _enter(request: Request, entry_id: int, step: Any) -> Response | JsonRespons
 
 def _comparison(entry: SecondEntry) -> Response:
     document = {"state": entry.state, "form": entry.form, "rows": compare(entry, entry.form)}
-    return Response(ComparisonSerializer(document).data)
+    return Response(BothEntriesSerializer(document).data)

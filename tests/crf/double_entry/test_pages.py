@@ -13,6 +13,7 @@ from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
 from apps.crf.double_entry.models import SecondEntry
 from apps.crf.models import CrfForm
+from apps.crf.places import Place
 from apps.patients.models import Patient
 from tests.crf.double_entry.steps import Users, colleague, enter, start, submit
 from tests.factories import PatientFactory
@@ -83,6 +84,18 @@ def test_one_of_the_two_is_told_so(users: Users, second: User, form: CrfForm, cl
     entry = submit(second, start(second, form), age=61)
     page = text_of(client_as(second).get(f"/double-entry/{entry.pk}/reconcile/"))
     assert "You entered one of the two" in page and "data-pair disabled" in page
+
+
+def test_the_patient_page_tells_where_each_form_stands(
+    users: Users, second: User, form: CrfForm, client_as: ClientAs
+) -> None:
+    visit = enter(users[Role.COORDINATOR], form.patient, Place("follow_up", "month_3"), fu_status="alive", fu_mrs=2)
+    manager, address = client_as(users[Role.DATA_MANAGER]), f"/patients/{form.patient}/"
+    assert "entered once" in text_of(manager.get(address))
+    entry = start(second, visit)
+    assert "second entry under way" in text_of(manager.get(address))
+    submit(second, entry, fu_status="alive", fu_mrs=3)
+    assert "1 difference of 2" in text_of(manager.get(address))
 
 
 @pytest.mark.parametrize("address", ["/double-entry/", "/double-entry/reconcile/"])
