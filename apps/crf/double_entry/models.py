@@ -63,6 +63,12 @@ class SecondEntry(models.Model):
         return answers_of(self.values, self.missing)
 
     @property
+    def compared(self) -> int:
+        """Variables that at least one of the two has answered."""
+        answers = self.answers
+        return sum(stored[0] is not None or name in answers for name, stored in self.first.items())
+
+    @property
     def age_days(self) -> int:
         """Whole days that it has waited to be reconciled, or did."""
         return ((self.reconciled_at or timezone.now()) - (self.submitted_at or self.started_at)).days

@@ -46,8 +46,8 @@ class Stand:
 
     @property
     def compared(self) -> int:
-        """Variables that this second entry was compared in."""
-        return len(self.entry.first) if self.entry else 0
+        """Variables that at least one of the two has answered."""
+        return self.entry.compared if self.entry else 0
 
     @property
     def badge(self) -> str:
@@ -100,8 +100,9 @@ def access_own(actor: Actor, entry_id: int) -> SecondEntry:
 
 
 def to_reconcile(actor: Actor) -> QuerySet[SecondEntry]:
-    """Return the second entries with open differences that the actor's role reconciles, the oldest first."""
-    return _reconcilable(actor).filter(state=State.SUBMITTED).order_by("submitted_at", "pk")
+    """Return the second entries with open differences that the actor reconciles, none of his own, oldest first."""
+    others = _reconcilable(actor).exclude(entered_by=actor if isinstance(actor, User) else None)
+    return others.filter(state=State.SUBMITTED).order_by("submitted_at", "pk")
 
 
 def _reconcilable(actor: Actor) -> QuerySet[SecondEntry]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.core.errors import Refusal
+from apps.crf.double_entry.blinding import BlindedError, hidden_forms
 from apps.crf.imports.models import Import
 from apps.crf.imports.reports import Report
 from apps.crf.imports.rows import Wanted, find_patients, read_rows
@@ -53,6 +54,7 @@ class _Judge:
     def __init__(self, actor: User, reason: str, keep: bool, report: Report) -> None:
         self.actor, self.reason, self.keep, self.report = actor, reason, keep, report
         self.digest = hashlib.sha256()
+        self.hidden = hidden_forms(actor)
 
     def take(self, wanted: list[Wanted], patients: dict[str, Patient], progress: Progress) -> None:
         for start in range(0, len(wanted), _AT_ONCE):
@@ -66,6 +68,9 @@ class _Judge:
         self.report.digest = self.digest.hexdigest()
 
     def _one(self, wanted: Wanted, patient: Patient, form: CrfForm | None) -> None:
+        if form is not None and form.pk in self.hidden:  # what is unchanged would tell what is stored
+            self._refuse(wanted, dict.fromkeys(wanted.values, BlindedError().sentence))
+            return
         before = form.answers if form is not None else {}
         if all(before.get(name) == value for name, value in wanted.values.items()):
             self.report.unchanged += len(wanted.values)
