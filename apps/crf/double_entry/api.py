@@ -22,7 +22,7 @@ from apps.crf.double_entry.comparing import Compared, compare
 from apps.crf.double_entry.forms import CenterFilter
 from apps.crf.double_entry.models import SecondEntry
 from apps.crf.double_entry.reconciling import RECONCILED, Choice, Kept, reconcile
-from apps.crf.double_entry.selectors import access_own, access_submitted, awaiting, to_reconcile
+from apps.crf.double_entry.selectors import access_own, access_submitted, access_to_end, awaiting, to_reconcile
 from apps.crf.double_entry.views_agreement import HEAD, chosen_entries, line_of
 from apps.crf.missing import as_data
 from apps.crf.places import MAIN, STAY, Place
@@ -185,11 +185,12 @@ class SubmitView(APIView):
 
 
 class GiveUpView(APIView):
-    @extend_schema(request=None, responses=SecondEntrySerializer)
+    @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, entry_id: int) -> Response:
-        """End your second entry without a comparison."""
-        services.give_up_second_entry(actor=person(request.user), entry=access_own(request.user, entry_id))
-        return Response(SecondEntrySerializer(access_own(request.user, entry_id)).data)
+        """End your second entry without a comparison; who locks forms ends one that its author has left behind."""
+        entry = access_to_end(request.user, entry_id)
+        services.give_up_second_entry(actor=person(request.user), entry=entry)
+        return Response(status=204)
 
 
 class ReconcileView(APIView):

@@ -33,6 +33,8 @@ class Stand:
     is_own: bool = False
     can_start: bool = False
     can_reconcile: bool = False
+    # Somebody else has left it behind.
+    can_end: bool = False
 
     @property
     def text(self) -> str:
@@ -75,7 +77,11 @@ def stand_of(actor: User, form: CrfForm) -> Stand:
         entry is not None and entry.state == State.SUBMITTED
         and has_permission(actor, Permission.RECONCILE, form.patient.center)
     )  # fmt: skip
-    return Stand(entry, len(marked), is_own, can_start, can_reconcile)
+    can_end = (
+        entry is not None and entry.state == State.OPEN and not is_own
+        and has_permission(actor, Permission.LOCK_FORMS, form.patient.center)
+    )  # fmt: skip
+    return Stand(entry, len(marked), is_own, can_start, can_reconcile, can_end)
 
 
 def stands_of(patient: Patient) -> dict[Place, Stand]:
@@ -105,6 +111,13 @@ def entries_of(actor: Actor) -> QuerySet[SecondEntry]:
 def access_own(actor: Actor, entry_id: int) -> SecondEntry:
     """Return one second entry of the actor's own; Http404 otherwise."""
     return get_visible(entries_of(actor), pk=entry_id)
+
+
+def access_to_end(actor: Actor, entry_id: int) -> SecondEntry:
+    """Return a second entry that the actor may give up: his own, or an open one in a center where he locks forms."""
+    entries = SecondEntry.objects.select_related("form__patient__center", "entered_by")
+    left = Q(state=State.OPEN, form__patient__center__in=centers_with(actor, Permission.LOCK_FORMS))
+    return get_visible(entries.filter(Q(pk__in=entries_of(actor).values("pk")) | left), pk=entry_id)
 
 
 def to_reconcile(actor: Actor) -> QuerySet[SecondEntry]:

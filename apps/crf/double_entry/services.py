@@ -7,7 +7,9 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.accounts.access import require
 from apps.accounts.models import User
+from apps.accounts.policy import Permission
 from apps.audit.services import record
 from apps.core.errors import Conflict, Refusal
 from apps.crf.double_entry.asked import AskedQuestions, asked_variables, compared_variables, marked_variables
@@ -64,6 +66,8 @@ def save_second_entry(
         sentence = _("You saved this second entry in another window meanwhile. Check what you typed and save again.")
         raise Conflict("second_entry_changed", sentence)
     questions = questions_asked(entry)
+    if not set(questions.variables) <= writable_variables(actor, entry.form.patient, questions):
+        raise Http404  # his role is another by now
     entered, typed = parse_answers(questions, values, missing, units)
     before = entry.answers
     after = without_blanks({**before, **entered})
@@ -100,11 +104,16 @@ def submit_second_entry(
 
 @transaction.atomic
 def give_up_second_entry(*, actor: User, entry: SecondEntry) -> None:
-    """End a second entry without a comparison; what was entered stays in its history."""
-    entry = _locked_entry(actor, entry)
+    """End a second entry without a comparison: one's own, or, who locks forms, one that its author has left behind.
+
+    What was entered stays in its history.
+    """
+    if entry.entered_by_id != actor.pk:
+        require(actor, Permission.LOCK_FORMS, entry.form.patient.center)
+    entry = _locked_entry(entry.entered_by, entry)
     entry.state = State.GIVEN_UP
     entry.save(update_fields=["state"])
-    _record(entry, "give_up_second_entry", {})
+    record(actor=actor, action="give_up_second_entry", target=entry, center=entry.form.patient.center)
 
 
 def asked_of(form: CrfForm, actor: User) -> list[str]:

@@ -19,7 +19,14 @@ from apps.crf.double_entry import services
 from apps.crf.double_entry.forms import CenterFilter, read_choices
 from apps.crf.double_entry.models import SecondEntry
 from apps.crf.double_entry.reconciling import RECONCILED, persons_of, reconcile
-from apps.crf.double_entry.selectors import access_own, access_submitted, awaiting, entries_of, to_reconcile
+from apps.crf.double_entry.selectors import (
+    access_own,
+    access_submitted,
+    access_to_end,
+    awaiting,
+    entries_of,
+    to_reconcile,
+)
 from apps.crf.double_entry.shown import agreeing, rows_of
 from apps.crf.forms import Entry, build_sections
 from apps.crf.models import CrfForm
@@ -104,9 +111,9 @@ def submit(request: HttpRequest, entry_id: int) -> HttpResponse:
 
 @require_POST
 def give_up(request: HttpRequest, entry_id: int) -> HttpResponse:
-    """End the second entry without a comparison."""
-    own = access_own(request.user, entry_id)
-    services.give_up_second_entry(actor=person(request.user), entry=own)
+    """End a second entry without a comparison."""
+    ended = access_to_end(request.user, entry_id)
+    services.give_up_second_entry(actor=person(request.user), entry=ended)
     messages.info(request, _("Given up. Somebody else may enter the form for the second time."))
     return redirect("double-entry:list")
 

@@ -82,6 +82,7 @@ def test_a_crawler_finds_no_first_value(
     entry = start(blinded, form)
     client = client_as(blinded)
     assert telling(read(client, [*addresses, *crawl(client, [patient])]), MARKS) == {}
+    assert "are left out until you submit" in read(client, ["/audit/"])["/audit/"]
     assert (
         services.submit_second_entry(actor=blinded, entry=keep(blinded, entry, age=83), read_version=1).differences > 0
     )

@@ -114,6 +114,22 @@ def test_who_may_enter_a_second_time(users: Users, second: User, form: CrfForm, 
     assert start(users[Role.DATA_MANAGER], form).entered_by == users[Role.DATA_MANAGER]
 
 
+def test_an_entry_that_was_left_behind_is_ended_by_who_locks_forms(
+    users: Users, second: User, form: CrfForm, two_centers: tuple[Center, Center]
+) -> None:
+    entry = keep(second, start(second, form), age=61)
+    for role in (Role.COORDINATOR, Role.PI):
+        with pytest.raises(Http404):
+            services.give_up_second_entry(actor=users[role], entry=entry)
+    second.memberships.all().delete()
+    gone = User.objects.get(pk=second.pk)
+    with pytest.raises(Http404):
+        keep(gone, entry, age=62)
+    services.give_up_second_entry(actor=users[Role.DATA_MANAGER], entry=entry)
+    assert AuditEvent.objects.get(action="give_up_second_entry").actor == users[Role.DATA_MANAGER]
+    assert start(colleague(two_centers[0], name="third"), form).state == State.OPEN and faults() == []
+
+
 def test_nothing_is_compared_where_nothing_was_entered(second: User, patient: Patient, form: CrfForm) -> None:
     with pytest.raises(Refusal) as error:
         services.start_second_entry(actor=second, form=CrfForm(patient=patient, name="main"))
