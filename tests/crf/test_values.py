@@ -38,7 +38,7 @@ def test_every_range_edge(variable: Variable) -> None:
         assert parse_value(variable, shown) == edge
         assert parse_value(variable, int(edge)) == edge
     for outside in (low - step, high + step):
-        assert "outside" in refusal(variable, f"{outside:.2f}" if step < 1 else f"{outside:g}")
+        assert "outside" in refusal(variable, f"{outside:.{variable.decimals}f}" if step < 1 else f"{outside:g}")
 
 
 @pytest.mark.parametrize(
