@@ -63,6 +63,8 @@ def telling(answers: dict[str, str], marks: tuple[str, ...]) -> dict[str, list[s
 
 def addresses_of(client: Client, patient: Patient) -> list[str]:
     more = ["/audit/download/", "/patients/?sort=age", f"/patients/{patient}/crf/history/onset_to_ct_hours/"]
+    # The crawler knows no keys, and of a query's address in the API no page has a link.
+    more += [f"/api/v1/queries/{key}/" for key in Query.objects.values_list("pk", flat=True)]
     return [*crawl(client, [patient]), *more]
 
 
