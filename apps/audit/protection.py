@@ -72,11 +72,7 @@ def protect(table: str) -> migrations.RunPython:
                 f"CREATE TRIGGER {PREFIX}truncate BEFORE TRUNCATE ON {table}"
                 " FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
             ),
-            "sqlite": tuple(
-                f"CREATE TRIGGER {PREFIX}{word}_{table} BEFORE {word.upper()} ON {table}"
-                f" BEGIN SELECT RAISE(ABORT, 'Rows of {table} {SENTENCE}'); END"
-                for word in ("update", "delete")
-            ),
+            "sqlite": _refusing(table),
         },
         {
             "postgresql": (f"DROP TRIGGER {PREFIX}change ON {table}", f"DROP TRIGGER {PREFIX}truncate ON {table}"),
@@ -87,12 +83,16 @@ def protect(table: str) -> migrations.RunPython:
 
 def protect_again(table: str) -> migrations.RunPython:
     """Return the step after one that alters a protected table: SQLite makes the table anew, without its triggers."""
-    created = tuple(
+    return _step({"sqlite": _refusing(table)}, {})
+
+
+def _refusing(table: str) -> tuple[str, ...]:
+    """Return what has SQLite refuse changes of a table; where it does already, nothing happens."""
+    return tuple(
         f"CREATE TRIGGER IF NOT EXISTS {PREFIX}{word}_{table} BEFORE {word.upper()} ON {table}"
         f" BEGIN SELECT RAISE(ABORT, 'Rows of {table} {SENTENCE}'); END"
         for word in ("update", "delete")
     )
-    return _step({"sqlite": created}, {})
 
 
 def on_postgresql(forward: tuple[str, ...], backward: tuple[str, ...]) -> migrations.RunPython:

@@ -78,7 +78,9 @@ class FormField:
 
     @property
     def input_id(self) -> str:
-        """Where a link to this field leads: the first control of a group."""
+        """Where a link to this field leads: the first control of a group, or the field where it has none."""
+        if self.control in ("text", "computed"):
+            return f"field-{self.variable.name}"
         return f"input-{self.variable.name}-0" if self.control == "buttons" else f"input-{self.variable.name}"
 
     @property

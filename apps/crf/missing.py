@@ -25,6 +25,9 @@ class Absent:
 
     reason: Missing
 
+    def __str__(self) -> str:
+        return str(self.reason.label)
+
 
 Answer: TypeAlias = Value | Absent
 Answers: TypeAlias = Mapping[str, Answer]

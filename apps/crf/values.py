@@ -204,7 +204,7 @@ def display(variable: Variable, value: Answer) -> str:
     if value is None:
         return ""
     if isinstance(value, Absent):
-        return str(value.reason.label)
+        return str(value)
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if variable.choices:
