@@ -7,6 +7,7 @@ from pathlib import Path
 from csp.constants import UNSAFE_INLINE
 from django.core.management.utils import get_random_secret_key
 
+from ichor import folder_broker
 from ichor.settings import env
 from ichor.settings.base import *
 from ichor.settings.base import CONTENT_SECURITY_POLICY, STATIC_ROOT, VAR
@@ -48,7 +49,7 @@ DATABASES = {"default": env.sqlite(VAR / "ichor.sqlite3")}
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR / "mail"
 
-CELERY_BROKER_URL = "filesystem://"
+CELERY_BROKER_URL = folder_broker.URL
 _BROKER = VAR / "broker"
 for _folder in ("queue", "done", "control"):
     (_BROKER / _folder).mkdir(parents=True, exist_ok=True)
