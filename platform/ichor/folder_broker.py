@@ -39,7 +39,7 @@ def write_whole(path: Path, content: object) -> None:
 class Channel(filesystem.Channel):
     """A channel whose messages and tables of queues are written whole."""
 
-    def _put(self, queue: str, message: Any, **_: Any) -> None:
+    def _put(self, queue: str, message: Any, **_: Any) -> None:  # type: ignore[override]  # two bases disagree
         # Sorted by name, the oldest comes first.
         name = f"{time.time_ns()}_{os.urandom(8).hex()}.{queue}.msg"
         write_whole(Path(self.data_folder_out) / name, message)

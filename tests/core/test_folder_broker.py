@@ -13,7 +13,7 @@ from kombu import Connection, Exchange, Queue
 
 from ichor.folder_broker import URL, Transport
 
-MESSAGES = 300
+MESSAGES = 100
 TASKS = Queue("imaging", Exchange("imaging", type="direct"), routing_key="imaging")
 
 
