@@ -13,6 +13,8 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
+from apps.crf.dictionary import shipped_dictionary
+from apps.crf.versions.current import ask_by, forget_published
 from apps.patients.models import Patient
 from tests.factories import CenterFactory, PatientFactory, user_with
 from tests.protection import let_tests_empty_the_database
@@ -28,6 +30,15 @@ def english_again() -> Iterator[None]:
     """Undo the language of a request: Django leaves it set in the thread until the next request."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def shipped_dictionary_again() -> Iterator[None]:
+    """Begin with the dictionary that is shipped, also where a test may not ask the database which one it is."""
+    forget_published()
+    ask_by(shipped_dictionary())
+    yield
+    forget_published()
 
 
 @pytest.fixture(scope="session")

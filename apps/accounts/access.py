@@ -91,6 +91,12 @@ def require(actor: Actor, permission: Permission, center: Center | None = None) 
         raise Http404
 
 
+def require_everywhere(actor: Actor, permission: Permission) -> None:
+    """Raise Http404 unless the actor holds the permission in all centers: what is done to the study as a whole."""
+    if not has_permission_everywhere(actor, permission):
+        raise Http404
+
+
 def get_visible(queryset: QuerySet[M], **lookup: object) -> M:
     """Return the one object of an already scoped queryset, or raise Http404."""
     # PostgreSQL refuses this character with an error; nothing can be stored under a name that has it.

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     ENROLL = "enroll"
     VIEW_CRF = "view_crf"
     VIEW_CODEBOOK = "view_codebook"
+    MANAGE_DICTIONARY = "manage_dictionary"
     ENTER_CRF = "enter_crf"
     ENTER_OUTCOME = "enter_outcome"
     IMPORT_CRF = "import_crf"
@@ -72,7 +73,7 @@ MATRIX: dict[Role, frozenset[Permission]] = {
     | PROGNOSIS
     | _QUERIES
     | {P.OPEN_QUERIES, P.MANAGE_QUERIES}
-    | {P.RECONCILE, P.VIEW_AGREEMENT}
+    | {P.RECONCILE, P.VIEW_AGREEMENT, P.MANAGE_DICTIONARY}
     | {P.ENTER_CRF, P.IMPORT_CRF, P.LOCK_FORMS, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT, P.EXPORT_DATA},
     Role.PI: _READ
     | PROGNOSIS

@@ -136,7 +136,7 @@ def in_words(events: list[AuditEvent]) -> list[ShownEvent]:
                 action,
                 str(kind.name) if kind else event.object_type,
                 study_ids.get((event.object_type, event.object_id), ""),
-                action.changes(event.changes),
+                action.changes(event.changes, event.at),
                 shown_reason(event.reason),
             )
         )

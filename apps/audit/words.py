@@ -6,6 +6,7 @@ AppConfig.ready (docs/adr/0005).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
@@ -45,7 +46,8 @@ class Shown:
     show: Callable[[Any], Text] = str
 
 
-Describe = Callable[[Mapping[str, Any]], list[Change]]
+# What changed, and when: a value is read by the dictionary of its time.
+Describe = Callable[[Mapping[str, Any], datetime], list[Change]]
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ class Action:
     values: Mapping[str, Shown] = field(default_factory=dict)
     describe: Describe | None = None
 
-    def changes(self, changes: Mapping[str, Any]) -> list[Change]:
+    def changes(self, changes: Mapping[str, Any], at: datetime) -> list[Change]:
         """Return the changes of an event in words."""
         if self.describe is not None:
-            return self.describe(changes)
+            return self.describe(changes, at)
         return [_change(self.values.get(name, Shown(name)), *pair_of(value)) for name, value in changes.items()]
 
 

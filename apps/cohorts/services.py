@@ -4,10 +4,10 @@ import pandas as pd
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from apps.accounts.access import require_everywhere
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
-from apps.cohorts.access import require_everywhere
 from apps.cohorts.models import Snapshot
 from apps.cohorts.table import Row, build_rows, count_exclusions, included, to_parquet
 from apps.core import store

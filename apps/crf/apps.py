@@ -5,6 +5,9 @@ class CrfConfig(AppConfig):
     name = "apps.crf"
 
     def ready(self) -> None:
+        from celery.signals import task_prerun
+        from django.core.signals import request_started
+
         # Models can't be imported before all apps are loaded.
         from apps.accounts.context import count_with
         from apps.audit import selectors as audit
@@ -21,15 +24,21 @@ class CrfConfig(AppConfig):
         from apps.crf.signatures.selectors import patients_unblinded
         from apps.crf.trail import register_words
         from apps.crf.verification import register_verification
+        from apps.crf.versions import trail as versions_trail
+        from apps.crf.versions.current import look_again
         from apps.patients import blinding
         from apps.patients.facts import tell
 
+        request_started.connect(look_again)
+        task_prerun.connect(look_again)
         register_parts()
         register_own_rules()
         register_words()
         register_verification()
         trail.register_words()
         imports_trail.register_words()
+        versions_trail.register_words()
+        versions_trail.register_verification()
         verification.register_verification()
         double_entry_words.register_words()
         double_entry_checks.register_verification()

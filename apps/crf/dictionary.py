@@ -1,4 +1,4 @@
-"""The data dictionary: every variable of the case report form, defined once in a versioned file.
+"""The data dictionary: every variable of the case report form, defined once in a versioned document.
 
 Forms, checks, scores, model inputs, Table 1 and the API read what they need from here; nothing names a variable again.
 """
@@ -31,9 +31,9 @@ from apps.crf.dictionary_checks import check_dictionary, check_variable
 from apps.crf.places import MAIN
 from apps.crf.texts import Text
 from apps.crf.units import OtherUnit
+from apps.crf.versions.current import SHIPPED, current_dictionary, dictionary_of
 
 FOLDER = Path(__file__).parent / "dictionaries"
-CURRENT = "ich-1"
 TODAY = "today"
 _CONFIG = ConfigDict(extra="forbid", strict=False)
 
@@ -91,7 +91,17 @@ class Range:
 
 
 def _pair(data: object) -> object:
-    return {"low": data[0], "high": data[1]} if isinstance(data, list) and len(data) == 2 else data
+    if isinstance(data, list) and len(data) == 2:
+        data = {"low": data[0], "high": data[1]}
+    return {key: _bound(end) for key, end in data.items()} if isinstance(data, dict) else data
+
+
+def _bound(end: object) -> object:
+    """Read the date that JSON has as a text."""
+    try:
+        return date.fromisoformat(end) if isinstance(end, str) else end
+    except ValueError:
+        return end
 
 
 RangeField = Annotated[Range, BeforeValidator(_pair)]
@@ -281,7 +291,12 @@ _ADAPTER = TypeAdapter(Dictionary)
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice; the plain loader silently keeps the last."""
+    """YAML that refuses a key given twice, of which the plain loader keeps the last, and aliases, which can explode."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "an alias is not taken", None)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -304,17 +319,34 @@ def parse_dictionary(text: str) -> Dictionary:
     except yaml.YAMLError as error:
         raise DictionaryError(f"The dictionary is not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise DictionaryError(f"The dictionary is wrong at {place}: {first['msg']}.") from error
+        raise _fault(error) from error
+
+
+def dictionary_from_json(text: str) -> Dictionary:
+    """Read and check a dictionary that `as_data` gave; DictionaryError says what is wrong."""
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        raise _fault(error) from error
+
+
+def _fault(error: ValidationError) -> DictionaryError:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the file"
+    return DictionaryError(f"The dictionary is wrong at {place}: {first['msg']}.")
 
 
 @cache
-def load_dictionary(name: str = CURRENT) -> Dictionary:
-    """Return a dictionary of the folder `dictionaries`, read and checked once a process."""
-    dictionary = parse_dictionary((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    if dictionary.id != name:
+def shipped_dictionary() -> Dictionary:
+    """Return the dictionary by which a study begins, read and checked once a process."""
+    dictionary = parse_dictionary((FOLDER / f"{SHIPPED}.yaml").read_text(encoding="utf-8"))
+    if dictionary.id != SHIPPED:
         raise DictionaryError(
-            f"The file {name}.yaml calls itself {dictionary.id}; name and version must agree with it."
+            f"The file {SHIPPED}.yaml calls itself {dictionary.id}; name and version must agree with it."
         )
     return dictionary
+
+
+def load_dictionary(name: str = "") -> Dictionary:
+    """Return the dictionary by which the forms ask now, or a published one by its id (KeyError: there is none)."""
+    return dictionary_of(name) if name else current_dictionary()

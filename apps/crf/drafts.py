@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.access import Actor, person
 from apps.accounts.models import User
 from apps.core.errors import Refusal
+from apps.crf.dictionary import load_dictionary
 from apps.crf.double_entry.blinding import refuse_if_blinded
 from apps.crf.forms import raw_texts
 from apps.crf.models import CrfDraft
@@ -59,7 +60,10 @@ def keep_draft(
     changed |= {name: typed[name] for name in REASON_FIELDS if typed.get(name)}
     if any(len(text) > LONGEST or "\x00" in text for text in changed.values()):
         raise Refusal("draft", _("A text on the form is too long, or holds what can't be stored; correct it."))
-    kept = {"read_version": read_version, "typed": changed, "kept_at": timezone.now()}
+    kept = {
+        "read_version": read_version, "typed": changed, "kept_at": timezone.now(),
+        "dictionary_version": load_dictionary().id,
+    }  # fmt: skip
     draft, _created = CrfDraft.objects.update_or_create(owner=actor, **_key(patient, place), defaults=kept)
     return draft
 

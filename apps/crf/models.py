@@ -108,6 +108,8 @@ class CrfDraft(models.Model):
     # Text by field, only where it differs from what that version holds; the reason's two fields too.
     typed = models.JSONField()
     kept_at = models.DateTimeField()
+    # The version of the dictionary that had asked for it.
+    dictionary_version = models.CharField(max_length=70, default="ich-1")
 
     class Meta:
         constraints: ClassVar = [
@@ -191,8 +193,9 @@ class FormAct(Appended):
 from apps.crf.double_entry.models import SecondEntry, SecondValue  # noqa: E402
 from apps.crf.imports.models import Import  # noqa: E402
 from apps.crf.queries.models import Query, QueryMessage, RuleRun  # noqa: E402
+from apps.crf.versions.models import DictionaryVersion  # noqa: E402
 
 __all__ = [
-    "CrfDraft", "CrfForm", "CrfValue", "FormAct", "Import", "Meaning", "Part", "Query", "QueryMessage", "RuleRun",
-    "SecondEntry", "SecondValue", "Signature",
+    "CrfDraft", "CrfForm", "CrfValue", "DictionaryVersion", "FormAct", "Import", "Meaning", "Part", "Query",
+    "QueryMessage", "RuleRun", "SecondEntry", "SecondValue", "Signature",
 ]  # fmt: skip

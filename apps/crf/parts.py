@@ -21,22 +21,21 @@ from apps.crf.schedule import schedule_of
 from apps.crf.services import writable_variables
 from apps.crf.signatures.panel import panel_of
 from apps.patients.models import Patient
-from apps.patients.page import Column, Filter, Section, register
+from apps.patients.page import Column, Filter, Section, column_sources, register
 
 COMPLETE = "complete"
 INCOMPLETE = "incomplete"
 
 
 def register_parts() -> None:
-    """Register the section, the columns that the dictionary asks for, and the filter."""
+    """Register the sections, the columns that the dictionary asks for, and the filter."""
     register(Section("crf", 10, _("Case report form"), Permission.VIEW_CRF, "crf/section.html", _section, _summary))
     register(
         Section(
             "forms", 12, _("Visits and further forms"), Permission.VIEW_CRF, "crf/schedule.html", _schedule, _filled
         )
     )
-    for variable in load_dictionary().list_columns:
-        register(_column(variable))
+    column_sources.append(_columns)
     register(
         Column(
             "completeness", 30, _("Form"), Permission.VIEW_CRF, _completeness, template="crf/partials/completeness.html"
@@ -85,6 +84,10 @@ def _filled(context: dict[str, Any]) -> str:
 
 def _may_enter(actor: Actor, patient: Patient) -> bool:
     return isinstance(actor, User) and bool(writable_variables(actor, patient, load_dictionary()))
+
+
+def _columns() -> list[Column]:
+    return [_column(variable) for variable in load_dictionary().list_columns]
 
 
 def _column(variable: Variable) -> Column:

@@ -17,6 +17,7 @@ from apps.crf.models import CrfForm, CrfValue
 from apps.crf.places import MAIN_PLACE, MOST_REPEATS, Place
 from apps.crf.rules import Completeness, Finding
 from apps.crf.values import display, display_with_unit
+from apps.crf.versions.past import earlier_names
 from apps.patients.models import Patient
 
 Kind = Literal["numeric", "binary", "categorical"]
@@ -146,17 +147,27 @@ def last_changes(form: CrfForm) -> dict[str, tuple[datetime, str]]:
 
 
 def history_of(form: CrfForm, variable: Variable) -> list[PastValue]:
-    """Return every value that a variable has had, the newest first."""
+    """Return every value that a variable has had, the newest first, each by the dictionary of its time.
+
+    What it was called before belongs to its history.
+    """
     if form.pk is None:
         return []
-    events = CrfValue.objects.filter(form=form, variable=variable.name).select_related("recorded_by")
+    names = [variable.name, *earlier_names(variable.name)]
+    events = CrfValue.objects.filter(form=form, variable__in=names).select_related("recorded_by")
     return [
         PastValue(
-            display_with_unit(variable, event.answer), event.recorded_at, event.recorded_by.full_name,
-            shown_reason(event.reason), event.form_version, event.as_typed,
+            display_with_unit(_as_it_was(event, variable), event.answer), event.recorded_at,
+            event.recorded_by.full_name, shown_reason(event.reason), event.form_version, event.as_typed,
         )
         for event in events.order_by("-form_version", "-pk")
+        # That it left its old name in the same save tells nothing.
+        if event.variable == variable.name or event.answer is not None
     ]  # fmt: skip
+
+
+def _as_it_was(event: CrfValue, variable: Variable) -> Variable:
+    return load_dictionary(event.dictionary_version).all_variables.get(event.variable, variable)
 
 
 def completeness(form: CrfForm) -> Completeness:
@@ -169,8 +180,8 @@ def warnings_of(form: CrfForm) -> list[Finding]:
     return rules.warnings_of(questions_of(form.place), form.values)
 
 
-def model_features() -> list[ModelFeature]:
-    """Return the clinical inputs of the model, in its order."""
+def model_features(dictionary_id: str = "") -> list[ModelFeature]:
+    """Return the clinical inputs of the model, in its order: now, or by a published version."""
     return [
         ModelFeature(
             name=variable.name,
@@ -178,7 +189,7 @@ def model_features() -> list[ModelFeature]:
             levels=[choice.value for choice in variable.choices] or None,
             unit=variable.unit.en if variable.unit else None,
         )
-        for variable in load_dictionary().features
+        for variable in load_dictionary(dictionary_id).features
     ]
 
 

@@ -31,6 +31,7 @@ from apps.crf.selectors import new_form, questions_of
 from apps.crf.signatures.locks import refuse_if_locked
 from apps.crf.units import convert
 from apps.crf.values import RefusedValueError, clean_text, display, parse_value
+from apps.crf.versions.current import hold_dictionary
 from apps.patients.changes import announce
 from apps.patients.models import Patient
 
@@ -101,9 +102,10 @@ def save_form(
     variables that a reconciliation decides, whoever may enter them.
 
     Raises FormErrors (a value refused, or the actor may not write it), FormConflict (the same variable changed
-    meanwhile), ReasonRefused (missing, or not to be stored), FormLocked, BlindedError, Refusal (no such version), and
-    Http404 for an actor who may enter nothing, or a place that the data dictionary does not have.
+    meanwhile), DictionaryChanged, ReasonRefused (missing, or not to be stored), FormLocked, BlindedError, Refusal (no
+    such version), and Http404 for an actor who may enter nothing, or a place that the data dictionary does not have.
     """
+    hold_dictionary()
     questions = questions_of(place)
     writable = writable_variables(actor, patient, questions) | also_writable
     if not writable:
@@ -130,7 +132,7 @@ def save_form(
     _check_rules(questions, after, changed)
     if changed:
         _check_reason(form, changed, why)
-        _store(actor, form, questions, changed, why, typed)
+        store(actor=actor, form=form, questions=questions, changed=changed, reason=why, typed=typed)
     return SaveResult(form, tuple(changed), warnings_of(questions, form.values))
 
 
@@ -300,9 +302,11 @@ def _check_rules(questions: Questions, after: Answers, changed: Answers) -> None
         raise FormErrors(errors)
 
 
-def _store(
-    actor: User, form: CrfForm, questions: Questions, changed: Answers, reason: str, typed: Mapping[str, str]
-) -> None:
+def store(
+    *, actor: User, form: CrfForm, questions: Questions, changed: Answers, reason: str,
+    typed: Mapping[str, str] = _NONE, action: str = "save_form",
+) -> None:  # fmt: skip
+    """Write changed answers of a locked form: the events, the form, the trail, and what follows from a save."""
     now = timezone.now()
     before = form.answers
     after = without_blanks({**before, **changed})
@@ -322,7 +326,7 @@ def _store(
         for name in changed
     )  # fmt: skip
     record(
-        actor=actor, action="save_form", target=form, center=form.patient.center,
+        actor=actor, action=action, target=form, center=form.patient.center,
         changes={name: [as_data(before.get(name)), as_data(answer)] for name, answer in changed.items()},
         reason=reason, rows=rows, at=now,
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from django.db.models import QuerySet
 
-import apps.crf.imports.tasks  # noqa: F401 - Celery looks for tasks here alone
+import apps.crf.imports.tasks
+import apps.crf.versions.tasks  # noqa: F401 - Celery looks for tasks here alone
 from apps.accounts.access import centers_with
 from apps.accounts.policy import Permission
 from apps.core.jobs import JobHandle, durable_task

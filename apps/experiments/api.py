@@ -9,9 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.access import get_visible, person, require
+from apps.accounts.access import get_visible, person, require, require_everywhere
 from apps.accounts.policy import Permission
-from apps.cohorts.access import require_everywhere
 from apps.experiments.models import Experiment
 from apps.experiments.presets import CHOICES, DESIGNS, config_of
 from apps.experiments.progress import progress_of

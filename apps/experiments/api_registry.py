@@ -8,9 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.access import get_visible, person
+from apps.accounts.access import get_visible, person, require_everywhere
 from apps.accounts.policy import Permission
-from apps.cohorts.access import require_everywhere
 from apps.experiments import registry
 from apps.experiments.api import ExperimentSerializer
 from apps.experiments.models import Experiment

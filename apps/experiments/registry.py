@@ -4,10 +4,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.accounts.access import require_everywhere
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
-from apps.cohorts.access import require_everywhere
 from apps.core.errors import Refusal
 from apps.experiments.models import Experiment, ServingTerm
 from apps.experiments.selectors import predecessor, serving_experiment

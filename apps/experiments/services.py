@@ -12,10 +12,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.accounts.access import require_everywhere
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.audit.services import record
-from apps.cohorts.access import require_everywhere
 from apps.cohorts.selectors import load_included_rows
 from apps.cohorts.services import freeze_snapshot
 from apps.cohorts.table import Row, build_rows, included
@@ -169,7 +169,7 @@ def write_inputs(experiment: Experiment) -> Path:
     folder = run_folder(experiment)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     rows = load_included_rows(experiment.snapshot)
-    features = [Feature.model_validate(feature) for feature in model_features()]
+    features = [Feature.model_validate(feature) for feature in model_features(experiment.snapshot.dictionary_version)]
     manifest = Manifest(
         snapshot_digest=experiment.snapshot.digest,
         preprocessing_version=_preprocessing_of(rows),

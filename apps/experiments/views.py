@@ -5,9 +5,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.accounts.access import get_visible, has_permission_everywhere, person, require
+from apps.accounts.access import get_visible, has_permission_everywhere, person, require, require_everywhere
 from apps.accounts.policy import Permission
-from apps.cohorts.access import require_everywhere
 from apps.cohorts.selectors import exclusions_of
 from apps.core.fragments import job_fragment
 from apps.experiments import services

@@ -8,9 +8,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts.access import get_visible, has_permission_everywhere, person
+from apps.accounts.access import get_visible, has_permission_everywhere, person, require_everywhere
 from apps.accounts.policy import Permission
-from apps.cohorts.access import require_everywhere
 from apps.cohorts.selectors import exclusions_of
 from apps.experiments import registry
 from apps.experiments.calibration import calibrations_of

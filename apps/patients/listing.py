@@ -56,12 +56,12 @@ class Listing:
 
 def list_patients(actor: Actor, query: QueryDict) -> Listing:
     """Return the page of patients that a query string asks for; unknown values are left out, never an error."""
-    visible = patients_visible_to(actor)
+    visible, known = patients_visible_to(actor), parts.all_columns()
     patients, search = _search(visible, query)
     patients, filters = _filter(actor, patients, query)
     sortable = {
         c.key: c
-        for c in parts.columns.values()
+        for c in known
         if c.sort and has_permission(actor, c.permission) and _holds_wherever_visible(actor, c.permission)
     }
     hidden = hidden_from(actor)
@@ -70,14 +70,10 @@ def list_patients(actor: Actor, query: QueryDict) -> Listing:
     patients, sort = _sort(patients, sortable, query.get("sort", ""))
     page = Paginator(patients, PAGE_SIZE).get_page(query.get("page"))
     found = list(page.object_list)
-    needed = {column.permission for column in parts.columns.values()}
+    needed = {column.permission for column in known}
     allowed = {permission: allowed_patients(actor, permission, found) for permission in needed}
     allowed[Permission.VIEW_CRF] = [each for each in allowed[Permission.VIEW_CRF] if each.pk not in hidden]
-    columns = [
-        column
-        for column in sorted(parts.columns.values(), key=lambda column: column.order)
-        if allowed[column.permission] or has_permission(actor, column.permission)
-    ]
+    columns = [column for column in known if allowed[column.permission] or has_permission(actor, column.permission)]
     loaded = [(column, _load(column, allowed[column.permission])) for column in columns]
     rows = [(patient, [(column, values.get(patient.pk)) for column, values in loaded]) for patient in found]
     return Listing(page, columns, frozenset(sortable), rows, filters, search, sort, visible.count())

@@ -63,6 +63,14 @@ class Filter:
 sections: dict[str, Section] = {}
 columns: dict[str, Column] = {}
 filters: dict[str, Filter] = {}
+# Columns that are not the same for ever: those which the data dictionary asks for.
+column_sources: list[Callable[[], list[Column]]] = []
+
+
+def all_columns() -> list[Column]:
+    """Return the columns of the list in their order."""
+    found = [*columns.values(), *(column for source in column_sources for column in source())]
+    return sorted(found, key=lambda column: column.order)
 
 
 def register(part: Section | Column | Filter) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from apps.accounts.models import User
 from apps.accounts.policy import Role
-from apps.crf.dictionary import CURRENT, FOLDER, DictionaryError, load_dictionary, parse_dictionary
+from apps.crf.dictionary import FOLDER, SHIPPED, DictionaryError, load_dictionary, parse_dictionary
 from apps.crf.models import CrfForm, CrfValue
 from apps.crf.queries.models import Query
 from apps.crf.queries.running import run_rules
@@ -95,7 +95,7 @@ def test_a_computed_value_out_of_date_is_asked_about_and_mended_by_a_save(users:
     ],
 )
 def test_a_formula_that_can_not_work_is_refused(formula: str, words: str) -> None:
-    text = (FOLDER / f"{CURRENT}.yaml").read_text(encoding="utf-8")
+    text = (FOLDER / f"{SHIPPED}.yaml").read_text(encoding="utf-8")
     changed = text.replace("computed: {days: [admission_date, discharge_date]}", f"computed: {formula}")
     assert changed != text
     with pytest.raises(DictionaryError) as refused:

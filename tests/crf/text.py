@@ -4,12 +4,12 @@ from typing import Any
 
 import yaml
 
-from apps.crf.dictionary import CURRENT, FOLDER
+from apps.crf.dictionary import FOLDER, SHIPPED
 
 
 def dictionary_text(change: dict[str, Any]) -> str:
     """Return the study's dictionary with a further form; `change` is of the form, or of its one variable."""
-    data = yaml.safe_load((FOLDER / f"{CURRENT}.yaml").read_text(encoding="utf-8"))
+    data = yaml.safe_load((FOLDER / f"{SHIPPED}.yaml").read_text(encoding="utf-8"))
     label = {"en": "x", "zh-Hans": "x"}
     change = dict(change)
     late = [{"name": "late", "label": label, **change.pop("at_visit")}] if "at_visit" in change else []

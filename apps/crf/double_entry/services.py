@@ -21,6 +21,7 @@ from apps.crf.rules import without_blanks
 from apps.crf.selectors import questions_of
 from apps.crf.services import clear_hidden, compute, parse_answers, writable_variables
 from apps.crf.signatures.locks import refuse_if_locked
+from apps.crf.versions.current import hold_dictionary
 
 State = SecondEntry.State
 NOTHING: Mapping[str, str] = {}
@@ -128,6 +129,7 @@ def questions_asked(entry: SecondEntry) -> AskedQuestions:
 
 def locked_form(form: CrfForm) -> CrfForm:
     """Return the form anew under its row lock, which every save takes as well."""
+    hold_dictionary()
     locked = CrfForm.objects.select_for_update().get(pk=form.pk)
     locked.patient = form.patient
     return locked

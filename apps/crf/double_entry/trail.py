@@ -1,14 +1,15 @@
 """What the audit trail calls double entry. It tells no second value before the reconciliation: nobody is unblinded."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.words import Action, Change, Kind, Shown, register
-from apps.crf.dictionary import load_dictionary
 from apps.crf.missing import from_data
 from apps.crf.values import display_with_unit
+from apps.crf.versions.past import dictionary_at
 
 _COUNTS = {
     "asked": Shown(_("Variables asked")),
@@ -30,9 +31,9 @@ def register_words() -> None:
     )
 
 
-def describe_reconciled(changes: Mapping[str, Any]) -> list[Change]:
+def describe_reconciled(changes: Mapping[str, Any], at: datetime) -> list[Change]:
     """Return first and second answer, and what was kept, of each variable."""
-    variables = load_dictionary().all_variables
+    variables = dictionary_at(at).all_variables
     told = []
     for name, answers in changes.items():
         variable = variables.get(name)

@@ -15,6 +15,7 @@ from apps.crf.queries.rules import Finding, rule_of, show
 from apps.crf.queries.selectors import messages_of
 from apps.crf.queries.services import may
 from apps.crf.schedule import form_url, title_of
+from apps.crf.versions.past import variable_named
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _shown(actor: Actor, query: Query, messages: list[QueryMessage]) -> ShownQue
 
 def label_of(variable: str) -> str:
     """Return what a query is about, as the form calls it."""
-    found = load_dictionary().all_variables.get(variable)
+    found = variable_named(variable)
     return str(found.label) if found else variable or _("the form as a whole")
 
 

@@ -1,6 +1,7 @@
 """What the audit trail calls queries."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
@@ -31,7 +32,7 @@ def register_query_words() -> None:
     )
 
 
-def describe_states(changes: Mapping[str, Any]) -> list[Change]:
+def describe_states(changes: Mapping[str, Any], at: datetime) -> list[Change]:
     """Return the states of several queries, by their numbers."""
     told = []
     for number, value in changes.items():

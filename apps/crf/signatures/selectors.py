@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.audit.words import shown_reason
-from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm, CrfValue, FormAct, Meaning, Part, Signature
 from apps.crf.signatures.content import digest_of_values, events_of, touching
 from apps.crf.signatures.locks import lock_of
+from apps.crf.versions.past import variable_named
 from apps.patients.models import Patient
 
 
@@ -121,7 +121,7 @@ def _unblinded_changes(changes: Sequence[CrfValue], ends: dict[int, datetime]) -
 
 
 def _label(variable: str) -> str:
-    known = load_dictionary().all_variables.get(variable)
+    known = variable_named(variable)
     return str(known.label) if known else variable
 
 
