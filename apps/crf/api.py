@@ -25,6 +25,7 @@ from apps.crf.redcap import dictionary_to_csv
 from apps.crf.schedule import schedule_of
 from apps.crf.services import REASON_LENGTH, FormConflict, FormErrors, ReasonRefused, save_form
 from apps.crf.signatures.locks import FormLocked
+from apps.crf.versions.current import DictionaryChanged
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
 
@@ -67,6 +68,9 @@ class CrfSerializer(serializers.Serializer[Any]):
 
 class CrfPatchSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(min_value=0, help_text="The version that you read.")
+    dictionary = serializers.CharField(
+        required=False, help_text="The dictionary by which you ask; refused if the forms ask by another one by now."
+    )
     values = serializers.DictField(
         child=serializers.JSONField(allow_null=True), help_text="Values to change, by variable; null clears one."
     )
@@ -157,6 +161,8 @@ def _change(request: Request, study_id: str, place: Place) -> Response | JsonRes
     body = CrfPatchSerializer(data=request.data)
     body.is_valid(raise_exception=True)
     data = body.validated_data
+    if data.get("dictionary", load_dictionary().id) != load_dictionary().id:
+        raise DictionaryChanged
     try:
         result = save_form(
             actor=cast(User, request.user), patient=patient, read_version=data["version"], values=data["values"],

@@ -7,6 +7,7 @@ from apps.crf.double_entry import api as double_entry
 from apps.crf.imports import api as imports
 from apps.crf.queries import api as queries
 from apps.crf.signatures import api as signing
+from apps.crf.versions import api as versions
 
 # The main form, and each further one by its place.
 MAIN = "patients/<str:study_id>/crf/"
@@ -39,6 +40,11 @@ urlpatterns = [
     path("double-entry/<int:entry_id>/reconcile/", double_entry.ReconcileView.as_view(), name="api-reconcile"),
     path("dictionary/", api.DictionaryView.as_view(), name="api-dictionary"),
     path("dictionary/redcap.csv", api.RedcapView.as_view(), name="api-dictionary-redcap"),
+    path("dictionary/versions/", versions.VersionList.as_view(), name="api-version-list"),
+    path("dictionary/versions/<int:version_id>/", versions.VersionDetail.as_view(), name="api-version"),
+    path(
+        "dictionary/versions/<int:version_id>/publish/", versions.VersionPublish.as_view(), name="api-version-publish"
+    ),
     path("imports/", imports.ImportList.as_view(), name="api-import-list"),
     path("imports/<int:import_id>/", imports.ImportDetail.as_view(), name="api-import"),
     path("imports/<int:import_id>/run/", imports.ImportRun.as_view(), name="api-import-run"),

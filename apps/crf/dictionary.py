@@ -281,9 +281,11 @@ class Dictionary(Questions):
         """The variable that says whether the outcome is poor."""
         return next(variable for variable in self.variables.values() if variable.poor_outcome)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self, *, without_defaults: bool = False) -> dict[str, Any]:
         """Return the dictionary as JSON types."""
-        data: dict[str, Any] = _ADAPTER.dump_python(self, mode="json", by_alias=True, exclude_none=True)
+        data: dict[str, Any] = _ADAPTER.dump_python(
+            self, mode="json", by_alias=True, exclude_none=True, exclude_defaults=without_defaults
+        )
         return data
 
 

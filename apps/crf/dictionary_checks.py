@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from apps.crf.dictionary import Dictionary, FurtherForm, Range, Rule, Section, Variable, Visit
 
 # Names of the form's own fields in the browser.
-RESERVED = frozenset({"version", "reason", "reason_choice", "csrfmiddlewaretoken"})
+RESERVED = frozenset({"dictionary", "version", "reason", "reason_choice", "csrfmiddlewaretoken"})
 _NUMBERS = ("integer", "decimal")
 
 

@@ -32,12 +32,12 @@ def draft_of(actor: Actor, patient: Patient, place: Place) -> CrfDraft | None:
 
 @transaction.atomic
 def keep_draft(
-    *, actor: User, patient: Patient, place: Place, read_version: int, typed: Mapping[str, str]
+    *, actor: User, patient: Patient, place: Place, read_version: int, typed: Mapping[str, str], asked_by: str = ""
 ) -> CrfDraft | None:
     """Keep what differs from the version that was read; with nothing that differs there is no draft (None).
 
-    Raises Refusal for a text that is too long to be kept or holds a null character, and Http404 for who may enter
-    nothing.
+    `asked_by` is the dictionary of the page. Raises Refusal for a text that is too long to be kept or holds a null
+    character, and Http404 for who may enter nothing.
     """
     writable = writable_variables(actor, patient, questions_of(place))
     if not writable:
@@ -62,7 +62,7 @@ def keep_draft(
         raise Refusal("draft", _("A text on the form is too long, or holds what can't be stored; correct it."))
     kept = {
         "read_version": read_version, "typed": changed, "kept_at": timezone.now(),
-        "dictionary_version": load_dictionary().id,
+        "dictionary_version": asked_by[:20] or load_dictionary().id,
     }  # fmt: skip
     draft, _created = CrfDraft.objects.update_or_create(owner=actor, **_key(patient, place), defaults=kept)
     return draft

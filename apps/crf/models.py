@@ -109,7 +109,7 @@ class CrfDraft(models.Model):
     typed = models.JSONField()
     kept_at = models.DateTimeField()
     # The version of the dictionary that had asked for it.
-    dictionary_version = models.CharField(max_length=70, default="ich-1")
+    dictionary_version = models.CharField(max_length=20, default="ich-1")
 
     class Meta:
         constraints: ClassVar = [

@@ -1,5 +1,6 @@
 """The page of one patient's case report form, and the history beside its fields."""
 
+from collections.abc import Mapping
 from typing import cast
 
 from django.contrib import messages
@@ -15,11 +16,12 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.core.errors import Refusal
 from apps.crf import selectors
+from apps.crf.dictionary import load_dictionary
 from apps.crf.dictionary_checks import RESERVED
 from apps.crf.double_entry.blinding import own_entry, refuse_if_blinded
 from apps.crf.double_entry.selectors import stand_of
 from apps.crf.drafts import discard_draft, draft_of
-from apps.crf.forms import Entry, Reason, build_sections
+from apps.crf.forms import Entry, Reason, build_sections, raw_texts
 from apps.crf.models import CrfDraft, CrfForm
 from apps.crf.places import MAIN, STAY, Place
 from apps.crf.posted import read_posted, variable_of
@@ -36,6 +38,7 @@ from apps.crf.services import (
 )
 from apps.crf.signatures.locks import FormLocked
 from apps.crf.signatures.panel import panel_of
+from apps.crf.versions.current import DictionaryChanged
 from apps.patients.models import Patient
 from apps.patients.selectors import access_patient
 
@@ -54,6 +57,8 @@ def form(
     if (entry := own_entry(request.user, stored)) is not None:
         return redirect("double-entry:entry", entry.pk)
     draft = draft_of(request.user, patient, place)
+    if draft is not None and draft.dictionary_version != load_dictionary().id:
+        return _ask_anew(request, patient, stored, draft.typed, draft.read_version)
     if draft is not None:
         # With the version that was read, so that the save finds what others changed meanwhile.
         return _render(request, patient, stored, Entry.of_draft(draft), draft.read_version, draft=draft)
@@ -85,11 +90,15 @@ def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
     posted = read_posted(raw)
     version = read_version(request)
     reason = Reason.read(request.POST)
+    if request.POST.get("dictionary", load_dictionary().id) != load_dictionary().id:
+        return _ask_anew(request, patient, selectors.form_of(patient, place), raw, version)
     try:
         result = save_form(
             actor=cast(User, request.user), patient=patient, read_version=version, values=posted.values,
             missing=posted.missing, units=posted.units, reason=reason.text, place=place,
         )  # fmt: skip
+    except DictionaryChanged:
+        return _ask_anew(request, patient, selectors.form_of(patient, place), raw, version)
     except (FormErrors, FormLocked) as error:
         entry = Entry(raw, error.errors, reason=reason)
         return _render(request, patient, selectors.form_of(patient, place), entry, version, error)
@@ -105,6 +114,23 @@ def _save(request: HttpRequest, patient: Patient, place: Place) -> HttpResponse:
     discard_draft(actor=person(request.user), patient=patient, place=place)
     _say_what_was_saved(request, result)
     return redirect(form_url(patient, place))
+
+
+def _ask_anew(
+    request: HttpRequest, patient: Patient, stored: CrfForm, raw: Mapping[str, str], version: int
+) -> HttpResponse:  # fmt: skip
+    """Show what was typed under the questions of an earlier dictionary, each to be checked before it is saved."""
+    read = raw_texts(selectors.answers_at(stored, version)) if stored.pk else {}
+    typed = {name: text for name, text in raw.items() if text.strip() != read.get(name, "")}
+    asked = questions_of(stored.place).variables
+    check = _("Typed before the questions changed. Check it against the question as it is now.")
+    gone = _("Not asked any more, so it can't be saved: %(value)s")
+    errors = {
+        variable_of(name): check if variable_of(name) in asked else gone % {"value": text[:200]}
+        for name, text in typed.items() if text
+    }  # fmt: skip
+    kept = {name: text for name, text in typed.items() if variable_of(name) in asked}
+    return _render(request, patient, stored, Entry(kept, errors), stored.version, DictionaryChanged())
 
 
 def read_version(request: HttpRequest) -> int:
@@ -142,6 +168,7 @@ def _render(
         "form_url": form_url(patient, stored.place),
         "sections": sections,
         "version": version,
+        "asked_by": load_dictionary().id,
         "stored": stored,
         "can_save": bool(writable),
         "query_counts": open_by_variable(request.user, stored),

@@ -23,8 +23,9 @@ def keep(
     patient, place = _find(request, study_id, Place(form, visit, instance))
     typed = {name: request.POST.get(name, "") for name in request.POST}
     draft = drafts.keep_draft(
-        actor=person(request.user), patient=patient, place=place, read_version=read_version(request), typed=typed
-    )
+        actor=person(request.user), patient=patient, place=place, read_version=read_version(request), typed=typed,
+        asked_by=request.POST.get("dictionary", ""),
+    )  # fmt: skip
     return JsonResponse({"kept_at": draft.kept_at.strftime("%H:%M") if draft else None})
 
 

@@ -8,6 +8,8 @@ from django.db.models import Prefetch, QuerySet
 from apps.accounts.access import Actor, has_permission_everywhere
 from apps.accounts.policy import Permission
 from apps.cohorts.selectors import load_included
+from apps.crf.dictionary import load_dictionary
+from apps.crf.selectors import model_features
 from apps.experiments.models import Cell, Experiment, PatientResult, ServingTerm
 
 # A model may be promoted again and again; a roll-back looks no farther than this.
@@ -40,6 +42,12 @@ def serving_experiment() -> Experiment | None:
     return (
         Experiment.objects.filter(terms__isnull=False, terms__ended_at__isnull=True).select_related("snapshot").first()
     )
+
+
+def asks_as_now(experiment: Experiment) -> bool:
+    """Say whether the clinical inputs of a run's models mean what the forms ask now."""
+    then = experiment.snapshot.dictionary_version
+    return then == load_dictionary().id or model_features(then) == model_features()
 
 
 def predecessor() -> Experiment | None:

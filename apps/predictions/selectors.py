@@ -6,7 +6,7 @@ from apps.annotation.selectors import current_mask
 from apps.cohorts.scores import Score, score_patient
 from apps.crf.models import CrfForm
 from apps.experiments.models import ARM_ORDER, Experiment, PatientResult
-from apps.experiments.selectors import serving_experiment
+from apps.experiments.selectors import asks_as_now, serving_experiment
 from apps.patients.models import Patient
 from apps.predictions.models import Explanation, Prediction
 
@@ -18,6 +18,8 @@ class Prognosis:
     experiment: Experiment | None
     results: list[PatientResult]
     prediction: Prediction | None
+    # The forms ask otherwise since the model was trained, so it says nothing new of anybody.
+    is_outdated: bool = False
 
     @property
     def has_probability(self) -> bool:
@@ -39,7 +41,7 @@ def prognosis_of(patient: Patient) -> Prognosis:
     found = PatientResult.objects.filter(experiment=experiment, patient=patient)
     results = sorted(found, key=lambda result: ARM_ORDER.index(result.arm))
     prediction = newest_prediction(patient, experiment) if not results else None
-    return Prognosis(experiment, results, prediction)
+    return Prognosis(experiment, results, prediction, not asks_as_now(experiment))
 
 
 def newest_prediction(patient: Patient, experiment: Experiment) -> Prediction | None:

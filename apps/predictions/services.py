@@ -11,7 +11,7 @@ from apps.core.errors import Refusal
 from apps.core.models import Job
 from apps.crf.models import CrfForm
 from apps.experiments.models import PatientResult
-from apps.experiments.selectors import serving_experiment
+from apps.experiments.selectors import asks_as_now, serving_experiment
 from apps.imaging.models import Series
 from apps.imaging.selectors import current_series
 from apps.patients.blinding import require_on
@@ -23,6 +23,7 @@ from ml import inference
 def schedule_prediction(patient: Patient) -> Prediction | None:
     """Queue a prediction if there are a model and a preprocessed CT, and this input has none yet.
 
+    None comes of a model whose clinical inputs mean something else by now (another version of the data dictionary).
     A patient of the model's own training data gets none: he has a cross-validated result by models that never saw
     him, and the mean of all fold models would flatter it.
     """
@@ -31,6 +32,8 @@ def schedule_prediction(patient: Patient) -> Prediction | None:
     experiment = serving_experiment()
     series = current_series(patient)
     if experiment is None or series is None or series.state != Series.State.READY:
+        return None
+    if not asks_as_now(experiment):
         return None
     if PatientResult.objects.filter(experiment=experiment, patient=patient).exists():
         return None

@@ -1,6 +1,6 @@
 """The page of the codebook."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -12,12 +12,16 @@ from apps.crf.dictionary import load_dictionary
 
 
 @require_GET
-def codebook(request: HttpRequest) -> HttpResponse:
-    """Show every variable of the form, to read, search and print."""
+def codebook(request: HttpRequest, dictionary_id: str = "") -> HttpResponse:
+    """Show every variable of the forms, as they are asked now or in an earlier version."""
     require(request.user, Permission.VIEW_CODEBOOK)
-    dictionary = load_dictionary()
+    try:
+        dictionary = load_dictionary(dictionary_id)
+    except KeyError:
+        raise Http404 from None
     context = {
         "dictionary": dictionary,
+        "current": load_dictionary(),
         "parts": parts_of(dictionary),
         "checks": checks_of(dictionary),
         "count": len(dictionary.all_variables),

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='crfdraft',
             name='dictionary_version',
-            field=models.CharField(default='ich-1', max_length=70),
+            field=models.CharField(default='ich-1', max_length=20),
         ),
         migrations.CreateModel(
             name='DictionaryVersion',

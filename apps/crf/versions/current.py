@@ -33,7 +33,7 @@ class DictionaryChanged(Conflict):
     def __init__(self) -> None:
         super().__init__(
             "dictionary_changed",
-            _("The questions of the forms have just changed, so nothing was saved. Load the page again and check it."),
+            _("The questions of the forms have changed meanwhile, so nothing was saved. Check what you typed."),
         )
 
 
