@@ -45,6 +45,11 @@ class Row:
     def has_rule(self) -> bool:
         return bool(self.sources or self.asks_factor or self.recodes or self.asks_aside)
 
+    @property
+    def stays(self) -> bool:
+        """Whether all that is stored is as it was."""
+        return bool(self.counts.stored) and not (self.counts.hidden or self.counts.converted)
+
 
 def rows_of(old: Dictionary, new: Dictionary, moves: Moves, impact: Impact) -> list[Row]:
     """Return the changes between two versions with their rules, what weighs first."""
@@ -86,9 +91,20 @@ def _recodes(name: str, before: Variable | None, after: Variable | None, recode:
         return
     targets = answers_of(after)
     for key, value in answers_of(before).items():
+        if _means_the_same(value, before, after):
+            continue
         chosen = key_of(recode[key]) if key in recode else ""
         options = tuple((target, display(after, answer), target == chosen) for target, answer in targets.items())
         yield Recode(f"recode-{name}-{key}", display(before, value), options)
+
+
+def _means_the_same(value: Value, before: Variable, after: Variable) -> bool:
+    if before.type is not after.type:
+        return False
+    if before.type is VariableType.YESNO:
+        return True
+    old, new = before.choice(value), after.choice(value)
+    return old is not None and new is not None and old.label.en == new.label.en
 
 
 def answers_of(variable: Variable) -> dict[str, Value]:
