@@ -5,9 +5,6 @@ class CrfConfig(AppConfig):
     name = "apps.crf"
 
     def ready(self) -> None:
-        from celery.signals import task_prerun
-        from django.core.signals import request_started
-
         # Models can't be imported before all apps are loaded.
         from apps.accounts.context import count_with
         from apps.audit import selectors as audit
@@ -25,12 +22,9 @@ class CrfConfig(AppConfig):
         from apps.crf.trail import register_words
         from apps.crf.verification import register_verification
         from apps.crf.versions import trail as versions_trail
-        from apps.crf.versions.current import look_again
         from apps.patients import blinding
         from apps.patients.facts import tell
 
-        request_started.connect(look_again)
-        task_prerun.connect(look_again)
         register_parts()
         register_own_rules()
         register_words()
@@ -48,3 +42,14 @@ class CrfConfig(AppConfig):
         tell(facts_from_form)
         count_with("queries:list", count_waiting)
         blinding.tell(patients_unblinded)
+        self._look_at_the_dictionary()
+
+    def _look_at_the_dictionary(self) -> None:
+        """Have each request and each task find out anew which version of the dictionary is in force."""
+        from celery.signals import task_prerun
+        from django.core.signals import request_started
+
+        from apps.crf.versions.current import look_again
+
+        request_started.connect(look_again)
+        task_prerun.connect(look_again)

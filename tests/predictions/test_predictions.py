@@ -12,14 +12,18 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
 from apps.audit.models import AuditEvent
 from apps.core import store
 from apps.core.errors import Refusal
+from apps.core.jobs import run_job
 from apps.core.models import Job
+from apps.crf.models import CrfForm, DictionaryVersion
 from apps.crf.selectors import values_at
+from apps.crf.versions.services import draft_version, publish_version, set_moves
 from apps.experiments.models import Experiment, PatientResult
 from apps.experiments.registry import promote
 from apps.experiments.services import model_folder
@@ -33,6 +37,7 @@ from apps.predictions.selectors import probabilities, prognosis_of
 from apps.predictions.services import retry_prediction, schedule_prediction
 from ml.inference import load_model
 from tests.cohorts import factory
+from tests.crf.versions.conftest import shipped, text, variable
 from tests.experiments.fixtures import finish, queued
 from tests.factories import PatientFactory
 from tests.ml.training.factory import tiny_config
@@ -315,3 +320,26 @@ def test_the_column_of_the_list_takes_the_same_queries_for_any_number_of_patient
     assert len(everyone) - 1 <= len(one), "one more reads the patients"
     fusion = PatientResult.objects.filter(experiment=trained, arm="fusion").values_list("patient_id", "probability")
     assert found == dict(fusion) | {newcomer.pk: Prediction.objects.get().probability}
+
+
+def test_a_model_says_nothing_once_its_inputs_mean_something_else(
+    newcomer: Patient, capture: Capture, users: dict[Role, User], client_as: Any
+) -> None:
+    """Smoking is recoded: to the model that serves, every patient's would be unknown, or worse, another."""
+    data = shipped()
+    word = {"en": "x", "zh-Hans": "x"}
+    variable(data, "smoking").update(
+        type="choice", choices=[{"value": value, "label": word} for value in ("never", "ever")]
+    )
+    actor = users[Role.DATA_MANAGER]
+    draft = draft_version(actor=actor, content=text(data))
+    moves = {"smoking": {"recode": {"true": "ever", "false": "never"}}}
+    set_moves(actor=actor, version=draft, moves=moves)
+    publish_version(actor=actor, version=draft, reason="amendment")
+    with capture(execute=True):
+        run_job(job_id=DictionaryVersion.objects.get().job_id)
+    assert newcomer.form.version == 1 and CrfForm.objects.get(main_of=newcomer).version == 2
+    assert Prediction.objects.get().form_version == 1
+    assert prognosis_of(newcomer).is_outdated
+    page = client_as(users[Role.PI]).get(reverse("patients:detail", args=[newcomer.study_id])).content.decode()
+    assert "it makes no new prognosis" in page

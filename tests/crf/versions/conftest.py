@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,8 @@ def without(data: Data, name: str) -> Data:
 
 
 def text(data: Data) -> bytes:
-    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False).encode()
+    # Through JSON, so that no object is there twice: YAML would write an alias.
+    return yaml.safe_dump(json.loads(json.dumps(data, default=str)), allow_unicode=True, sort_keys=False).encode()
 
 
 @pytest.fixture
