@@ -69,16 +69,16 @@ class _Judge:
 
     def _one(self, wanted: Wanted, patient: Patient, form: CrfForm | None) -> None:
         if form is not None and form.pk in self.hidden:  # what is unchanged would tell what is stored
-            self._refuse(wanted, dict.fromkeys(wanted.values, BlindedError().sentence))
+            self._refuse(wanted, dict.fromkeys(wanted.answers, BlindedError().sentence))
             return
         before = form.answers if form is not None else {}
-        if all(before.get(name) == value for name, value in wanted.values.items()):
-            self.report.unchanged += len(wanted.values)
+        if all(before.get(name) == answer for name, answer in wanted.answers.items()):
+            self.report.unchanged += len(wanted.answers)
             return
         try:
             result = self._save(wanted, patient, form.version if form is not None else 0)
         except Http404:
-            self._refuse(wanted, dict.fromkeys(wanted.values, _("Your role does not allow you to enter this value.")))
+            self._refuse(wanted, dict.fromkeys(wanted.answers, _("Your role does not allow you to enter this value.")))
         except FormLocked as error:
             self._refuse(wanted, dict.fromkeys(error.errors, error.sentence))
         except (FormErrors, FormConflict) as error:
@@ -98,7 +98,7 @@ class _Judge:
         with transaction.atomic():
             result = save_form(
                 actor=self.actor, patient=patient, read_version=version, values=wanted.values, reason=reason,
-                place=wanted.place,
+                place=wanted.place, missing=wanted.missing,
             )  # fmt: skip
             if not self.keep:
                 transaction.set_rollback(True)
@@ -106,7 +106,7 @@ class _Judge:
 
     def _refuse(self, wanted: Wanted, errors: dict[str, str]) -> None:
         for name, sentence in errors.items():
-            self.report.fault(wanted.row, name, wanted.raw.get(name, ""), sentence)
+            self.report.fault(wanted.row, *wanted.cell(name), sentence)
 
     def _count(self, wanted: Wanted, before: Answers, result: SaveResult) -> None:
         report = self.report
@@ -117,8 +117,8 @@ class _Judge:
             report.changed += now is not None and old is not None
             told = [wanted.row, name, as_data(old), as_data(now)]
             self.digest.update(json.dumps(told, ensure_ascii=True).encode())
-        report.unchanged += sum(name not in result.changed for name in wanted.values)
+        report.unchanged += sum(name not in result.changed for name in wanted.answers)
         for finding in result.warnings:
             changed = [name for name in finding.variables if name in result.changed]
             if changed:
-                report.warn(wanted.row, changed[0], wanted.raw.get(changed[0], ""), finding.sentence)
+                report.warn(wanted.row, *wanted.cell(changed[0]), finding.sentence)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -12,8 +12,10 @@ from apps.accounts.policy import Permission
 from apps.crf.conditions import Value
 from apps.crf.dictionary import load_dictionary
 from apps.crf.imports.cells import is_blank, plain_text, read_cell
+from apps.crf.imports.reasons import read_reasons
 from apps.crf.imports.reports import Report
 from apps.crf.imports.sheets import MOST_ROWS, STUDY_ID, Formula, Sheet, refusal
+from apps.crf.missing import REASONS_COLUMN, Answer, answers_of
 from apps.crf.places import MAIN, MAIN_PLACE, MOST_REPEATS, Place
 from apps.crf.selectors import questions_of
 from apps.crf.values import RefusedValueError
@@ -34,6 +36,18 @@ class Wanted:
     values: Mapping[str, Value]
     # As typed, for the report.
     raw: Mapping[str, object]
+    # Why other values are missing, by variable.
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        return answers_of(self.values, self.missing)
+
+    def cell(self, name: str) -> tuple[str, object]:
+        """Return (column, what was typed) where the row says something of this variable."""
+        if name in self.missing:
+            return REASONS_COLUMN, f"{name}={self.missing[name]}"
+        return name, self.raw.get(name, "")
 
 
 class _Fault(Exception):  # noqa: N818 - a finding, no fault of the program
@@ -67,7 +81,7 @@ def _filled(sheet: Sheet) -> Iterator[tuple[int, list[object]]]:
 
 def _columns(head: list[str], report: Report) -> list[str]:
     """Return the name of each column; "" for one that is not read."""
-    known = (*_KEYS, *load_dictionary().all_variables)
+    known = (*_KEYS, REASONS_COLUMN, *load_dictionary().all_variables)
     names: list[str] = []
     for typed in head:
         name = typed.lower()
@@ -99,10 +113,12 @@ def _row(number: int, names: list[str], cells: list[object], dates: str, report:
     except _Fault as fault:
         report.fault(number, fault.column, found.get(fault.column, ""), fault.sentence)
         return None
+    missing = read_reasons(number, questions_of(place), found, report)
     values = _values(number, place, found, dates, report)
+    report.blank -= sum(name in found for name in missing)
     if report.refused > before:
         return None
-    return Wanted(number, plain_text(found.get(STUDY_ID)), place, values, found)
+    return Wanted(number, plain_text(found.get(STUDY_ID)), place, values, found, missing)
 
 
 def _stray(number: int, column: int, names: list[str], cell: object, report: Report) -> None:
@@ -114,7 +130,7 @@ def _stray(number: int, column: int, names: list[str], cell: object, report: Rep
 def _values(number: int, place: Place, found: Mapping[str, object], dates: str, report: Report) -> dict[str, Value]:
     variables, values = questions_of(place).variables, {}
     for name, raw in found.items():
-        if name in _KEYS:
+        if name in _KEYS or name == REASONS_COLUMN:
             continue
         if is_blank(raw):
             report.blank += name in variables
