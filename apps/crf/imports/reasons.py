@@ -9,7 +9,7 @@ from apps.crf.dictionary import Questions, load_dictionary
 from apps.crf.imports.cells import is_blank, plain_text
 from apps.crf.imports.reports import Report
 from apps.crf.imports.sheets import Formula
-from apps.crf.missing import REASONS_COLUMN, Missing, text_as_reasons
+from apps.crf.missing import REASONS_COLUMN, Absent, Missing, text_as_reasons
 
 
 def read_reasons(number: int, questions: Questions, found: Mapping[str, object], report: Report) -> dict[str, str]:
@@ -18,7 +18,8 @@ def read_reasons(number: int, questions: Questions, found: Mapping[str, object],
     if isinstance(raw, Formula):
         report.fault(number, REASONS_COLUMN, raw, _("The cell holds a formula. Write the value itself."))
         return {}
-    reasons: dict[str, str] = {}
+    # Of REDCap they stand in the cells of the values.
+    reasons = {name: cell.reason.value for name, cell in found.items() if isinstance(cell, Absent)}
     for part, name, code in text_as_reasons(plain_text(raw)):
         problem = _problem(name, code, questions, found)
         if name in reasons:
