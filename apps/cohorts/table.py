@@ -15,6 +15,7 @@ from apps.annotation.models import Mask
 from apps.annotation.selectors import current_masks
 from apps.cohorts.scores import score_patient
 from apps.crf.dictionary import Variable, VariableType, load_dictionary
+from apps.crf.missing import REASONS_COLUMN, reasons_as_text
 from apps.crf.models import CrfForm
 from apps.crf.selectors import outcome_of
 from apps.imaging.models import Series
@@ -88,6 +89,7 @@ def _row(patient: Patient, form: CrfForm | None, series: Series | None, mask: Ma
         "preprocessing_version": "" if ready is None else ready.preprocessing_version,
         **{f"score_{key}": value for key, value in scores.items()},
         **{f"crf_{name}": exported_value(variable, values.get(name), patient) for name, variable in _variables()},
+        REASONS_COLUMN: "" if form is None else reasons_as_text(form.missing, load_dictionary().variables),
     }
 
 
@@ -154,6 +156,7 @@ def schema() -> pa.Schema:
         "mask_version": pa.int64(),
         **{f"score_{key}": pa.int64() for key in SCORES},
         **{f"crf_{name}": _type(variable) for name, variable in load_dictionary().variables.items()},
+        REASONS_COLUMN: pa.string(),
     }
     return pa.schema(fields.items())
 

@@ -14,8 +14,8 @@ from ml.scores import INPUTS, InputKind
 if TYPE_CHECKING:
     from apps.crf.dictionary import Dictionary, FurtherForm, Range, Rule, Section, Variable, Visit
 
-# Names of the form's own fields in the browser.
-RESERVED = frozenset({"dictionary", "version", "reason", "reason_choice", "csrfmiddlewaretoken"})
+# Names of the form's own fields in the browser, and of a column of exports and imports.
+RESERVED = frozenset({"dictionary", "version", "reason", "reason_choice", "missing_reasons", "csrfmiddlewaretoken"})
 _NUMBERS = ("integer", "decimal")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,6 +11,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.crf.conditions import Value, Values
+
+# The column of exports and imports that says why values are missing: nihss=not_done; smoking=unknown
+REASONS_COLUMN = "missing_reasons"
 
 
 class Missing(models.TextChoices):
@@ -60,3 +64,16 @@ def as_data(answer: Answer) -> Any:
 def from_data(data: Any) -> Answer:
     """Return what `as_data` was given."""
     return Absent(Missing(data["missing"])) if isinstance(data, dict) else data
+
+
+def reasons_as_text(missing: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return the coded reasons as one cell of a table, in the order of `names`."""
+    return "; ".join(f"{name}={missing[name]}" for name in names if name in missing)
+
+
+def text_as_reasons(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (part, variable, code) of what `reasons_as_text` returns, as people edit it; a code may be blank."""
+    for part in re.split("[;；\n]", text):
+        if part.strip():
+            name, _sign, code = part.replace("＝", "=").partition("=")
+            yield part.strip(), name.strip().lower(), code.strip().lower()

@@ -21,7 +21,7 @@ from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
 from apps.cohorts.exports.entries import Entry, Subject, subjects
 from apps.cohorts.exports.odm import odm_xml
-from apps.cohorts.exports.redcap import event_of, redcap_csv, redcap_rows
+from apps.cohorts.exports.redcap import redcap_csv, redcap_rows
 from apps.cohorts.exports.services import request_export
 from apps.cohorts.models import Export
 from apps.cohorts.table import exported_value
@@ -30,6 +30,7 @@ from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
 from apps.crf.places import MAIN_PLACE, Place
 from apps.crf.redcap import dictionary_to_csv
+from apps.crf.redcap.data import event_of
 from apps.crf.services import save_form
 from apps.patients.models import Patient
 from tests.cohorts import factory

@@ -198,6 +198,43 @@ def test_each_further_form_is_a_table_of_its_entries(
     assert read_csv(other["follow_up.csv"]) == []
 
 
+def test_each_table_says_why_values_are_missing(
+    cohort: list[Patient], users: dict[Role, User], capture: Capture, tmp_path: Any
+) -> None:
+    patient, actor = cohort[0], users[Role.COORDINATOR]
+    # Given in another order than the dictionary's, which is the file's.
+    given = {"smoking": "not_done", "hypertension": "unknown", "nihss": "refused"}
+    save_form(
+        actor=actor, patient=patient, read_version=patient.form.version, values={}, missing=given, reason="new data"
+    )
+    save_form(
+        actor=actor, patient=patient, read_version=0, values={"lab_date": "2026-03-03"},
+        missing={"lab_inr": "not_applicable"}, place=Place("laboratory", "stay", 1),
+    )  # fmt: skip
+    found = unpacked(exported(users[Role.DATA_MANAGER], capture))
+    main = ["nihss=refused; hypertension=unknown; smoking=not_done", "", "", ""]
+    lines = read_csv(found["data.csv"])
+    assert [line["missing_reasons"] for line in lines] == main and lines[0]["smoking"] == ""
+    assert [person["missing_reasons"] for person in json.loads(found["data.json"])] == main
+    frame, meta = read_sav(found["data.sav"], tmp_path)
+    assert list(frame["missing_reasons"]) == main
+    assert "missing_reasons" not in meta.variable_value_labels
+    assert meta.column_names_to_labels["missing_reasons"].startswith("Why values are missing")
+    sheet = openpyxl.load_workbook(io.BytesIO(found["data.xlsx"]))["data"]
+    column = [cell.value for cell in sheet[1]].index("missing_reasons")
+    assert [row[column] for row in sheet.iter_rows(min_row=2, values_only=True)] == [main[0], None, None, None]
+    (sample,) = read_csv(found["laboratory.csv"])
+    assert sample["missing_reasons"] == "lab_inr=not_applicable"
+    codes = {
+        line["file"]: line["codes"] for line in read_csv(found["codebook.csv"]) if line["variable"] == "missing_reasons"
+    }
+    assert (
+        codes["laboratory"]
+        == "unknown, Unknown | not_done, Not done | refused, Refused | not_applicable, Not applicable"
+    )
+    assert "missing_reasons" in found["READ-ME.txt"].decode("utf-8-sig")
+
+
 def test_what_looks_like_a_formula_is_none() -> None:
     column = Column("remark", "remark", "Remark", Kind.TEXT)
     texts = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\tx", "plain, with comma", 'quote"d', "", None, "مرحبا"]

@@ -23,8 +23,10 @@ from apps.cohorts.models import Snapshot
 from apps.cohorts.selectors import exclusions_of, load_included, load_included_rows, load_table, snapshots_visible_to
 from apps.cohorts.services import freeze_snapshot
 from apps.cohorts.table import build_rows, schema, to_parquet
+from apps.core import store
 from apps.core.errors import Refusal
 from apps.crf.dictionary import load_dictionary
+from apps.crf.services import save_form
 from apps.imaging.models import Series
 from apps.patients.models import Patient
 from ml.hematoma import FEATURES, FEATURES_VERSION
@@ -189,6 +191,30 @@ def test_columns_have_one_type_whether_filled_or_blank(two_centers: Centers, sci
         assert blank_row[f"crf_{name}"] is None
     assert (type(filled_row["poor_outcome"]), blank_row["poor_outcome"]) == (bool, None)
     assert (type(filled_row["score_ich_gs"]), blank_row["score_ich_gs"], blank_row["mask_version"]) == (int, None, None)
+
+
+def test_the_frozen_table_says_why_values_are_missing(two_centers: Centers, scientist: User) -> None:
+    patient = factory.ready_patient(two_centers[0], ROWS[0], 0)
+    save_form(
+        actor=factory.coordinator_of(two_centers[0]), patient=patient, read_version=patient.form.version, values={},
+        missing={"smoking": "not_done", "nihss": "unknown"}, reason="new source data",
+    )  # fmt: skip
+    enrolled(two_centers[0], 2)
+    table = load_table(freeze_snapshot(actor=scientist)).set_index("study_id")["missing_reasons"]
+    assert table.to_dict() == {patient.study_id: "nihss=unknown; smoking=not_done", "C1-0002": ""}
+
+
+def test_a_snapshot_of_before_has_no_such_column_and_is_read_as_it_is(two_centers: Centers, scientist: User) -> None:
+    factory.ready_patient(two_centers[0], ROWS[0], 0)
+    old = pq.read_table(BytesIO(to_parquet(build_rows()))).drop_columns(["missing_reasons"])
+    buffer = BytesIO()
+    pq.write_table(old, buffer)
+    name, digest = store.put(buffer.getvalue(), ".parquet")
+    snapshot = Snapshot.objects.create(
+        digest=digest, file=name, created_by=scientist, dictionary_version="ich-1", patient_count=1, included_count=1,
+        exclusions={},
+    )  # fmt: skip
+    assert load_included_rows(snapshot) == old.to_pylist() and len(load_included(snapshot)) == 1
 
 
 def test_rows_come_back_as_they_were_frozen(two_centers: Centers, scientist: User) -> None:

@@ -78,6 +78,10 @@ def _readme(export: Export, patients: int, tables: Sequence[Table]) -> str:
             "the days between them are true."
         ),
         _("Yes is 1, no is 0, a blank was not entered. codebook.csv explains each column."),
+        _(
+            "missing_reasons says why values of its row are missing, where somebody gave a reason: "
+            "nihss=not_done; smoking=unknown."
+        ),
         _("data holds a line for each patient. Each further form has files of its own, with a line for each entry:"),
         *further,
         _("redcap.csv: for the data import of REDCap. odm.xml: CDISC ODM 1.3.2, all forms with their definitions."),

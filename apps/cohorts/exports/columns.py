@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from apps.cohorts.table import REASONS, Row
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Variable, VariableType, load_dictionary
+from apps.crf.missing import REASONS_COLUMN, Missing
 from ml.scores import SCORES
 
 
@@ -59,6 +60,7 @@ def columns() -> list[Column]:
         Column("study_id", "study_id", _("Study id"), Kind.TEXT),
         Column("center", "center", _("Center"), Kind.TEXT),
         *form,
+        of_reasons(),
         Column("hematoma_volume_ml", "hematoma_volume_ml", _("Hematoma volume"), Kind.DECIMAL, "mL", 2),
         *scores,
         Column("poor_outcome", "poor_outcome", _("Poor outcome (GOS 1–3) at discharge"), Kind.YES_NO),
@@ -74,6 +76,13 @@ def of_variable(variable: Variable) -> Column:
         unit=str(variable.unit or ""), decimals=variable.decimals if variable.type is VariableType.DECIMAL else 0,
         codes=tuple((choice.value, str(choice.label)) for choice in variable.choices), variable=variable,
     )  # fmt: skip
+
+
+def of_reasons() -> Column:
+    """Return the column that says why values of the row are missing; `codes` are those that stand in its texts."""
+    codes = tuple((code.value, str(code.label)) for code in Missing)
+    label = _("Why values are missing: variable=code; ...")
+    return Column(REASONS_COLUMN, REASONS_COLUMN, label, Kind.TEXT, codes=codes)
 
 
 def _reasons() -> tuple[tuple[int, str], ...]:

@@ -108,7 +108,7 @@ def as_sav(columns: Columns, rows: Rows) -> bytes:
     labels: dict[str, dict[Any, str]] = {
         column.name: dict(yes_no() if column.kind is Kind.YES_NO else column.codes)
         for column in columns
-        if column.codes or column.kind is Kind.YES_NO
+        if _is_labelled(column)
     }
     with tempfile.TemporaryDirectory(prefix="ichor-export-") as folder:
         path = Path(folder) / "data.sav"
@@ -122,9 +122,14 @@ def as_sav(columns: Columns, rows: Rows) -> bytes:
         return path.read_bytes()
 
 
+def _is_labelled(column: Column) -> bool:
+    """Say whether a whole value has a label; a text may name codes without being one."""
+    return column.kind is Kind.YES_NO or (column.kind is Kind.CODE and bool(column.codes))
+
+
 def _is_number(column: Column) -> bool:
     return column.kind in _NUMERIC or (
-        bool(column.codes) and all(isinstance(code, int) for code, _label in column.codes)
+        _is_labelled(column) and all(isinstance(code, int) for code, _label in column.codes)
     )
 
 

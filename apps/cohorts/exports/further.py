@@ -6,9 +6,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.cohorts.exports.columns import Column, Kind, of_variable
+from apps.cohorts.exports.columns import Column, Kind, of_reasons, of_variable
 from apps.cohorts.table import Row, exported_value
 from apps.crf.dictionary import FurtherForm, load_dictionary
+from apps.crf.missing import REASONS_COLUMN, reasons_as_text
 from apps.crf.models import CrfForm
 
 
@@ -39,6 +40,7 @@ def _columns(form: FurtherForm) -> list[Column]:
         Column("visit", "visit", _("Visit"), Kind.CODE, codes=visits),
         Column("instance", "instance", _("Which one, of a form that repeats"), Kind.WHOLE),
         *(of_variable(variable) for variable in form.variables.values()),
+        of_reasons(),
         Column("form_version", "form_version", _("Saves of the form"), Kind.WHOLE),
     ]
 
@@ -56,4 +58,5 @@ def _rows(form: FurtherForm, found: Iterable[CrfForm]) -> Iterator[Row]:
         yield {
             "study_id": each.patient.study_id, "center": each.patient.center.code, "visit": each.visit,
             "instance": each.instance, "form_version": each.version, **values,
+            REASONS_COLUMN: reasons_as_text(each.missing, form.variables),
         }  # fmt: skip

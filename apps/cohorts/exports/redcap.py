@@ -9,15 +9,9 @@ from apps.cohorts.exports.entries import Entry, Subject
 from apps.core.spreadsheet import safe_cell
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Variable, VariableType, load_dictionary
-from apps.crf.missing import Missing
 from apps.crf.places import MAIN_PLACE, Place
-from apps.crf.redcap.writing import form_names, record_name
-
-EVENT, REPEAT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
-# What a project has to declare as its missing data codes; docs/reference/exports.md repeats them.
-MISSING: dict[str, str] = {
-    Missing.UNKNOWN: "UNK", Missing.NOT_DONE: "ND", Missing.REFUSED: "REF", Missing.NOT_APPLICABLE: "NA",
-}  # fmt: skip
+from apps.crf.redcap.data import EVENT, INSTANCE, MISSING, REPEAT, event_of, instrument_of
+from apps.crf.redcap.writing import record_name
 
 
 def redcap_head() -> str:
@@ -34,18 +28,13 @@ def redcap_rows(subject: Subject) -> str:
     return _lines([[subject.study_id, *key, *(cells.get(name, "") for name in names)] for key, cells in rows.items()])
 
 
-def event_of(visit: str) -> str:
-    """Return the unique name that REDCap gives an event of this name, in its first arm."""
-    return f"{visit[:18]}_arm_1"
-
-
 def _key(place: Place) -> tuple[str, str, int | str]:
     """Forms that do not repeat share the row of their event; each of one that repeats has its own."""
     event = event_of(place.visit)
     form = load_dictionary().further.get(place.form)
     if form is None or not form.repeats:
         return event, "", ""
-    return event, form_names(load_dictionary())[form.sections[0].name], place.instance
+    return event, instrument_of(form.name), place.instance
 
 
 def _cells(entry: Entry) -> dict[str, str]:

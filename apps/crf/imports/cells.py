@@ -6,6 +6,7 @@ from datetime import date, datetime, time
 
 from django.utils.translation import gettext as _
 
+from apps.core.spreadsheet import safe_cell
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Variable, VariableType
 from apps.crf.imports.models import Dates
@@ -35,14 +36,27 @@ def read_cell(variable: Variable, raw: object, dates: str) -> Value:
     if isinstance(raw, Formula):
         raise RefusedValueError(_formula())
     if isinstance(raw, datetime | date | time):
-        return parse_value(variable, _of_date_cell(variable, raw))
+        return _parse(variable, _of_date_cell(variable, raw), dates)
     if isinstance(raw, str):
+        if variable.type is VariableType.TEXT and raw[:1] == "'" and safe_cell(raw[1:]) == raw:
+            return parse_value(variable, raw[1:])  # as exports write a text that a spreadsheet would run
         raw = clean_text(raw, variable.max_length if variable.type is VariableType.TEXT else _LONGEST)
         if raw[:1] in tuple("=+-@") and not _NUMBER.fullmatch(raw):
             raise RefusedValueError(_formula())
         raw = _READERS[variable.type](variable, raw, dates) if variable.type in _READERS else raw
     elif isinstance(raw, int | float) and not isinstance(raw, bool):
         raw = _of_number_cell(variable, raw)
+    return _parse(variable, raw, dates)
+
+
+def _parse(variable: Variable, raw: object, dates: str) -> Value:
+    """Return the value. Whether a moved date is in range is found when it has been moved back: to say so here, of any
+    patient whose ID is typed, would tell by how much."""
+    if variable.type is VariableType.DATE and dates == Dates.MOVED:
+        try:
+            return date.fromisoformat(str(raw)).isoformat()
+        except ValueError:
+            raise RefusedValueError(_("Enter a date of the calendar as year-month-day, such as 2024-03-31.")) from None
     return parse_value(variable, raw)
 
 
@@ -87,7 +101,7 @@ def _date(variable: Variable, text: str, dates: str) -> str:
     found = _YEAR_LAST.fullmatch(text)
     if found is None:
         return text
-    if dates == Dates.ISO:
+    if dates not in (Dates.DAY_FIRST, Dates.MONTH_FIRST):
         raise RefusedValueError(
             _("Day or month first? Write year-month-day, such as 2024-03-31, or choose the order for the whole file.")
         )

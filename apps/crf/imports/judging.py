@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.core.errors import Refusal
 from apps.crf.double_entry.blinding import BlindedError, hidden_forms
-from apps.crf.imports.models import Import
+from apps.crf.imports.columns import read_head
+from apps.crf.imports.models import Dates, Import
+from apps.crf.imports.moved import moved_again, with_true_dates
 from apps.crf.imports.reports import Report
 from apps.crf.imports.rows import Wanted, find_patients, read_rows
 from apps.crf.imports.sheets import read_sheet
@@ -35,7 +37,8 @@ def judge(found: Import, *, keep: bool, progress: Progress = lambda done, total:
     try:
         sheet = read_sheet(bytes(found.content), found.encoding)
         report.sheet = sheet.title
-        wanted = read_rows(sheet, found.dates, report)
+        head = read_head(sheet.head, report)
+        wanted = read_rows(sheet, head, found.dates, report)
     except Refusal as refusal:
         whole = Report(sheet=report.sheet)
         whole.fault(0, "", "", refusal.sentence)
@@ -46,7 +49,10 @@ def judge(found: Import, *, keep: bool, progress: Progress = lambda done, total:
         (each for each in wanted if each.study_id in patients),
         key=lambda each: (patients[each.study_id].pk, each.place.form, each.place.visit, each.place.instance),
     )
+    if found.dates == Dates.MOVED:
+        mine = [with_true_dates(each) for each in mine]
     _Judge(found.requested_by, found.reason, keep, report).take(mine, patients, progress)
+    report.rename(head.told)
     return report
 
 
@@ -69,16 +75,20 @@ class _Judge:
 
     def _one(self, wanted: Wanted, patient: Patient, form: CrfForm | None) -> None:
         if form is not None and form.pk in self.hidden:  # what is unchanged would tell what is stored
-            self._refuse(wanted, dict.fromkeys(wanted.values, BlindedError().sentence))
+            self._refuse(wanted, dict.fromkeys(wanted.answers, BlindedError().sentence))
             return
         before = form.answers if form is not None else {}
-        if all(before.get(name) == value for name, value in wanted.values.items()):
-            self.report.unchanged += len(wanted.values)
+        if all(before.get(name) == answer for name, answer in wanted.answers.items()):
+            self.report.unchanged += len(wanted.answers)
+            return
+        moved = moved_again(wanted, before)
+        if moved:
+            self._refuse(wanted, dict.fromkeys(moved, _moved()))
             return
         try:
             result = self._save(wanted, patient, form.version if form is not None else 0)
         except Http404:
-            self._refuse(wanted, dict.fromkeys(wanted.values, _("Your role does not allow you to enter this value.")))
+            self._refuse(wanted, dict.fromkeys(wanted.answers, _("Your role does not allow you to enter this value.")))
         except FormLocked as error:
             self._refuse(wanted, dict.fromkeys(error.errors, error.sentence))
         except (FormErrors, FormConflict) as error:
@@ -98,7 +108,7 @@ class _Judge:
         with transaction.atomic():
             result = save_form(
                 actor=self.actor, patient=patient, read_version=version, values=wanted.values, reason=reason,
-                place=wanted.place,
+                place=wanted.place, missing=wanted.missing,
             )  # fmt: skip
             if not self.keep:
                 transaction.set_rollback(True)
@@ -106,7 +116,7 @@ class _Judge:
 
     def _refuse(self, wanted: Wanted, errors: dict[str, str]) -> None:
         for name, sentence in errors.items():
-            self.report.fault(wanted.row, name, wanted.raw.get(name, ""), sentence)
+            self.report.fault(wanted.row, *wanted.cell(name), sentence)
 
     def _count(self, wanted: Wanted, before: Answers, result: SaveResult) -> None:
         report = self.report
@@ -117,8 +127,15 @@ class _Judge:
             report.changed += now is not None and old is not None
             told = [wanted.row, name, as_data(old), as_data(now)]
             self.digest.update(json.dumps(told, ensure_ascii=True).encode())
-        report.unchanged += sum(name not in result.changed for name in wanted.values)
+        report.unchanged += sum(name not in result.changed for name in wanted.answers)
         for finding in result.warnings:
             changed = [name for name in finding.variables if name in result.changed]
             if changed:
-                report.warn(wanted.row, changed[0], wanted.raw.get(changed[0], ""), finding.sentence)
+                report.warn(wanted.row, *wanted.cell(changed[0]), finding.sentence)
+
+
+def _moved() -> str:
+    return _(
+        "This is the saved date as exports move it. Say so under “Dates in the file” and send the file again; if it is "
+        "true, enter it on the form’s page."
+    )

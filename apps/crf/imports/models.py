@@ -17,6 +17,8 @@ class Dates(models.TextChoices):
     ISO = "iso", _("Year first: 2024-03-31")
     DAY_FIRST = "day_first", _("Day first: 31/03/2024")
     MONTH_FIRST = "month_first", _("Month first: 03/31/2024")
+    TRUE = "true", _("True, in a file of REDCap: 2024-03-31")
+    MOVED = "moved", _("Moved, in an export of this platform: they are moved back")
 
 
 class Import(models.Model):

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from io import StringIO
 from typing import Any
 
@@ -57,6 +57,11 @@ class Report:
     def _keep(self, among: list[Finding], finding: Finding) -> None:
         if len(among) < MOST_KEPT:
             among.append(finding)
+
+    def rename(self, columns: Mapping[str, str]) -> None:
+        """Call columns what the file calls them."""
+        for found in (self.faults, self.warnings):
+            found[:] = [replace(each, column=columns.get(each.column, each.column)) for each in found]
 
     @property
     def writes(self) -> int:

@@ -1,8 +1,7 @@
 """The rows of a file as forms: which patient, which place, and which values; what can't be one is in the report."""
 
-import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -10,18 +9,22 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.crf.conditions import Value
-from apps.crf.dictionary import load_dictionary
+from apps.crf.dictionary import VariableType, load_dictionary
 from apps.crf.imports.cells import is_blank, plain_text, read_cell
+from apps.crf.imports.columns import FORM, KEYS, VISIT, WHICH, Head
+from apps.crf.imports.models import Dates
+from apps.crf.imports.reasons import read_reasons
+from apps.crf.imports.redcap import split_row
 from apps.crf.imports.reports import Report
-from apps.crf.imports.sheets import MOST_ROWS, STUDY_ID, Formula, Sheet, refusal
+from apps.crf.imports.sheets import MOST_ROWS, STUDY_ID, Formula, RowError, Sheet, refusal
+from apps.crf.missing import REASONS_COLUMN, Absent, Answer, answers_of
 from apps.crf.places import MAIN, MAIN_PLACE, MOST_REPEATS, Place
 from apps.crf.selectors import questions_of
 from apps.crf.values import RefusedValueError
 from apps.patients.models import Patient
 from apps.patients.selectors import patients_visible_to
 
-FORM, VISIT, INSTANCE = "form", "visit", "instance"
-_KEYS = (STUDY_ID, FORM, VISIT, INSTANCE)
+_SAID = (Dates.TRUE, Dates.MOVED)
 
 
 @dataclass(frozen=True)
@@ -34,28 +37,31 @@ class Wanted:
     values: Mapping[str, Value]
     # As typed, for the report.
     raw: Mapping[str, object]
+    # Why other values are missing, by variable.
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        return answers_of(self.values, self.missing)
+
+    def cell(self, name: str) -> tuple[str, object]:
+        """Return (column, what was typed) where the row says something of this variable."""
+        if name in self.missing and is_blank(self.raw.get(name)):
+            return REASONS_COLUMN, f"{name}={self.missing[name]}"
+        return name, self.raw.get(name, "")
 
 
-class _Fault(Exception):  # noqa: N818 - a finding, no fault of the program
-    def __init__(self, column: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.column, self.sentence = column, sentence
-
-
-def read_rows(sheet: Sheet, dates: str, report: Report) -> list[Wanted]:
+def read_rows(sheet: Sheet, head: Head, dates: str, report: Report) -> list[Wanted]:
     """Return the rows without a fault of their own; Refusal for a file that is too long."""
-    names = _columns(sheet.head, report)
     for row, column, area in sheet.merged:
-        head = sheet.head[column - 1] if column <= len(sheet.head) else ""
-        report.fault(row, head, area, _("Cells are merged, so that it is not clear whose value this is. Split them."))
+        name = sheet.head[column - 1] if column <= len(sheet.head) else ""
+        report.fault(row, name, area, _("Cells are merged, so that it is not clear whose value this is. Split them."))
     found, seen = [], dict[tuple[str, Place], int]()
     for number, cells in _filled(sheet):
         report.rows += 1
         if report.rows > MOST_ROWS:
             raise refusal("too_many_rows", _("The file has more than %(n)d rows. Split it.") % {"n": MOST_ROWS})
-        wanted = _row(number, names, cells, dates, report)
-        if wanted is not None and _is_first(wanted, seen, report):
-            found.append(wanted)
+        found += [each for each in _row(number, head, cells, dates, report) if _is_first(each, seen, report)]
     if not report.rows:
         raise refusal("empty", _("The table has no row below its head. Choose the file with the values."))
     return found
@@ -65,44 +71,42 @@ def _filled(sheet: Sheet) -> Iterator[tuple[int, list[object]]]:
     return ((number, cells) for number, cells in sheet.rows if not all(is_blank(cell) for cell in cells))
 
 
-def _columns(head: list[str], report: Report) -> list[str]:
-    """Return the name of each column; "" for one that is not read."""
-    known = (*_KEYS, *load_dictionary().all_variables)
-    names: list[str] = []
-    for typed in head:
-        name = typed.lower()
-        if name and name not in known:
-            report.fault(1, typed, typed, _unknown(name, known))
-        elif name and name in names:
-            report.fault(1, typed, typed, _("The column is there twice. Delete one of the two."))
-        names.append(name if name in known and name not in names else "")
-    return names
-
-
-def _unknown(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name[:60], known, 1)
-    if near:
-        return _("No variable has this name; the nearest is “%(name)s”. Correct it, or delete the column.") % {
-            "name": near[0]
-        }
-    return _("No variable has this name. Correct it, or delete the column.")
-
-
-def _row(number: int, names: list[str], cells: list[object], dates: str, report: Report) -> Wanted | None:
-    before = report.refused
+def _row(number: int, head: Head, cells: list[object], dates: str, report: Report) -> list[Wanted]:
+    """Return the forms of a row; none where anything in it is at fault."""
+    before, names = report.refused, head.names
     for extra, cell in enumerate(cells):
         if not is_blank(cell) and (extra >= len(names) or not names[extra]):
             _stray(number, extra, names, cell, report)
     found = {name: cell for name, cell in zip(names, cells, strict=False) if name}
+    if head.has_doubtful_dates and dates not in _SAID:
+        _refuse_dates(found)
     try:
-        place = _place(found)
-    except _Fault as fault:
+        parts = list(split_row(found)) if head.is_redcap else [found]
+        wanted = [_form(number, part, dates, report) for part in parts]
+    except RowError as fault:
         report.fault(number, fault.column, found.get(fault.column, ""), fault.sentence)
-        return None
+    return wanted if report.refused == before else []
+
+
+def _refuse_dates(found: Mapping[str, object]) -> None:
+    variables = load_dictionary().all_variables
+    dates = (raw for name, raw in found.items() if name in variables and variables[name].type is VariableType.DATE)
+    if not all(is_blank(raw) for raw in dates):
+        raise refusal(
+            "dates",
+            _(
+                "The dates of such a file may be true, or moved by an export. Choose which under “Dates in the file”, "
+                "and send it again."
+            ),
+        )
+
+
+def _form(number: int, found: Mapping[str, object], dates: str, report: Report) -> Wanted:
+    place = _place(found)
+    missing = read_reasons(number, questions_of(place), found, report)
     values = _values(number, place, found, dates, report)
-    if report.refused > before:
-        return None
-    return Wanted(number, plain_text(found.get(STUDY_ID)), place, values, found)
+    report.blank -= sum(name in found and is_blank(found[name]) for name in missing)
+    return Wanted(number, plain_text(found.get(STUDY_ID)), place, values, found, missing)
 
 
 def _stray(number: int, column: int, names: list[str], cell: object, report: Report) -> None:
@@ -114,7 +118,7 @@ def _stray(number: int, column: int, names: list[str], cell: object, report: Rep
 def _values(number: int, place: Place, found: Mapping[str, object], dates: str, report: Report) -> dict[str, Value]:
     variables, values = questions_of(place).variables, {}
     for name, raw in found.items():
-        if name in _KEYS:
+        if name in KEYS or name == REASONS_COLUMN or isinstance(raw, Absent):
             continue
         if is_blank(raw):
             report.blank += name in variables
@@ -131,11 +135,11 @@ def _values(number: int, place: Place, found: Mapping[str, object], dates: str, 
 
 
 def _place(found: Mapping[str, object]) -> Place:
-    for key in _KEYS:
+    for key in KEYS:
         if isinstance(found.get(key), Formula) or plain_text(found.get(key)).startswith(("=", "+", "@")):
-            raise _Fault(key, _("The cell holds a formula. Write the value itself."))
+            raise RowError(key, _("The cell holds a formula. Write the value itself."))
     if is_blank(found.get(STUDY_ID)):
-        raise _Fault(STUDY_ID, _("The study ID is missing. Write it, or delete the row."))
+        raise RowError(STUDY_ID, _("The study ID is missing. Write it, or delete the row."))
     name = plain_text(found.get(FORM)) or MAIN
     forms = load_dictionary().further
     if name == MAIN:
@@ -143,11 +147,13 @@ def _place(found: Mapping[str, object]) -> Place:
     elif name in forms:
         visits = forms[name].visits
     else:
-        raise _Fault(FORM, _("There is no such form. Write one of: %(names)s.") % {"names": ", ".join((MAIN, *forms))})
+        raise RowError(
+            FORM, _("There is no such form. Write one of: %(names)s.") % {"names": ", ".join((MAIN, *forms))}
+        )
     visit = plain_text(found.get(VISIT)) or (visits[0] if len(visits) == 1 else "")
     if visit not in visits:
-        raise _Fault(VISIT, _("Say the visit of this form: %(names)s.") % {"names": ", ".join(visits)})
-    return _existing(Place(name, visit, _instance(plain_text(found.get(INSTANCE)))))
+        raise RowError(VISIT, _("Say the visit of this form: %(names)s.") % {"names": ", ".join(visits)})
+    return _existing(Place(name, visit, _instance(plain_text(found.get(WHICH)))))
 
 
 def _instance(text: str) -> int:
@@ -161,7 +167,7 @@ def _existing(place: Place) -> Place:
         questions_of(place)
     except Http404:
         sentence = _("Of a form that repeats, write which one it is, from 1 to %(n)d; of another leave it blank.")
-        raise _Fault(INSTANCE, sentence % {"n": MOST_REPEATS}) from None
+        raise RowError(WHICH, sentence % {"n": MOST_REPEATS}) from None
     return place
 
 

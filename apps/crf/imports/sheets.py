@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from apps.core.errors import Refusal
 
 STUDY_ID = "study_id"
+# Either of these in the first row makes a table one to import; the second is of REDCap.
+TABLE_MARKS = {STUDY_ID, "redcap_event_name"}
 MOST_ROWS = 20_000
 MOST_BYTES = 20 * 1024**2
 _DELIMITERS = ",;\t"
@@ -37,6 +39,14 @@ class Sheet:
     title: str = ""
     # (row, column, range) of merged cells.
     merged: list[tuple[int, int, str]] = field(default_factory=list)
+
+
+class RowError(ValueError):
+    """A row that can't be placed: what is wrong, and in which column."""
+
+    def __init__(self, column: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.column, self.sentence = column, sentence
 
 
 def refusal(code: str, sentence: str) -> Refusal:
@@ -76,7 +86,7 @@ def _read_csv(text: str) -> Sheet:
     for delimiter in _DELIMITERS:
         rows = _rows(text, delimiter)
         head = [str(cell).strip() for cell in next(rows, (0, []))[1]]
-        if STUDY_ID in (name.lower() for name in head):
+        if not TABLE_MARKS.isdisjoint(name.lower() for name in head):
             return Sheet(head, rows)
     raise refusal(
         "no_study_id",

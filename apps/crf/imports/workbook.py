@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.cell import range_boundaries
 
 from apps.core.errors import Refusal
-from apps.crf.imports.sheets import STUDY_ID, Formula, Sheet, refusal
+from apps.crf.imports.sheets import TABLE_MARKS, Formula, Sheet, refusal
 
 # Unpacked. 20,000 rows of all variables take half of it.
 _MOST_UNPACKED = 100 * 1024**2
@@ -40,7 +40,7 @@ def read_workbook(content: bytes) -> Sheet:
         for sheet in book.worksheets:
             rows = _rows(sheet)
             head = [str("" if cell is None else cell).strip() for cell in next(rows, (0, []))[1]]
-            if STUDY_ID in (name.lower() for name in head):
+            if not TABLE_MARKS.isdisjoint(name.lower() for name in head):
                 return Sheet(head, rows, sheet.title, _merged(content, sheet))
     raise refusal("no_study_id", _("No sheet has a column “study_id” in its first row. Name the column so."))
 
