@@ -26,6 +26,7 @@ REFUSED = {(422, PROBLEM): OpenApiResponse(OpenApiTypes.OBJECT, "Why it is refus
 
 class DictionaryVersionSerializer(serializers.ModelSerializer[DictionaryVersion]):
     dictionary = serializers.CharField(source="dictionary_id", read_only=True)
+    state = serializers.CharField(read_only=True, help_text=", ".join(DictionaryVersion.State.values))
     job_state = serializers.CharField(source="job.state", read_only=True)
     failure = serializers.CharField(source="job.failure", read_only=True)
 
