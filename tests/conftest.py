@@ -32,6 +32,11 @@ def english_again() -> Iterator[None]:
     translation.deactivate()
 
 
+def pytest_collection() -> None:
+    """Modules read the dictionary as they are imported, where no database may be asked which one is in force."""
+    ask_by(shipped_dictionary())
+
+
 @pytest.fixture(autouse=True)
 def shipped_dictionary_again() -> Iterator[None]:
     """Begin with the dictionary that is shipped, also where a test may not ask the database which one it is."""

@@ -152,7 +152,7 @@ PAGES = [
     Row("codebook", CODEBOOK, of_center=False),
     Row("codebook-version", CODEBOOK, of_center=False),
     Row("versions:list", CODEBOOK, of_center=False),
-    Row("versions:list", DATA_MANAGER, DONE, "post", of_center=False),  # no file was chosen
+    Row("versions:list", DATA_MANAGER, DONE, "post", of_center=False, of_study=True),  # no file was chosen
     Row("versions:yaml", CODEBOOK, of_center=False),
     # There is none yet; tests/crf/versions/test_pages.py.
     Row("versions:detail", CODEBOOK, HIDDEN, of_center=False),
@@ -267,7 +267,7 @@ API = [
     Row("api-prediction", PROGNOSIS),
     Row("api-explanation", PROGNOSIS),
     Row("api-version-list", CODEBOOK, of_center=False),
-    Row("api-version-list", DATA_MANAGER, BAD, "post", {}, of_center=False),
+    Row("api-version-list", DATA_MANAGER, BAD, "post", {}, of_center=False, of_study=True),
     Row("api-version", CODEBOOK, HIDDEN, of_center=False),
     Row("api-version", DATA_MANAGER, HIDDEN, "put", {}, of_center=False),
     Row("api-version", DATA_MANAGER, HIDDEN, "delete", of_center=False),

@@ -1,5 +1,6 @@
 """The study's dictionary with one more form, for tests of what such a form may not be."""
 
+import json
 from typing import Any
 
 import yaml
@@ -17,6 +18,6 @@ def dictionary_text(change: dict[str, Any]) -> str:
     variable |= {name: change.pop(name) for name in ("show_if", "model_feature") if name in change}
     section = {"name": "extra_section", "label": label, "variables": [variable]}
     form = {"name": "extra", "label": label, "visits": ["stay"], "sections": [section], **change}
-    return yaml.safe_dump(
-        {**data, "visits": [*data["visits"], *late], "forms": [*data["forms"], form]}, allow_unicode=True
-    )
+    whole = {**data, "visits": [*data["visits"], *late], "forms": [*data["forms"], form]}
+    # Through JSON, so that no object is there twice: YAML would write an alias.
+    return yaml.safe_dump(json.loads(json.dumps(whole, default=str)), allow_unicode=True)
