@@ -55,7 +55,8 @@ class CrfSerializer(serializers.Serializer[Any]):
     form = serializers.CharField(help_text="Name of the form in the data dictionary; main for the main one.")
     visit = serializers.CharField(help_text="Name of the visit in the data dictionary.")
     instance = serializers.IntegerField(help_text="Which one of a form that repeats; else 1.")
-    dictionary = serializers.CharField(help_text="Version of the data dictionary, such as ich-1.")
+    dictionary = serializers.CharField(help_text="Version of the data dictionary at the last save, such as ich-1.")
+    asked_by = serializers.CharField(help_text="Version of the data dictionary by which the form asks now.")
     version = serializers.IntegerField(help_text="Counts the saves; 0 for a form that nobody has saved yet.")
     values = serializers.DictField(child=serializers.JSONField(), help_text="Values by variable; blanks are left out.")
     missing = serializers.DictField(
@@ -68,8 +69,8 @@ class CrfSerializer(serializers.Serializer[Any]):
 
 class CrfPatchSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(min_value=0, help_text="The version that you read.")
-    dictionary = serializers.CharField(
-        required=False, help_text="The dictionary by which you ask; refused if the forms ask by another one by now."
+    asked_by = serializers.CharField(
+        required=False, help_text="Version of the data dictionary that you read; refused if it is another one by now."
     )
     values = serializers.DictField(
         child=serializers.JSONField(allow_null=True), help_text="Values to change, by variable; null clears one."
@@ -161,7 +162,7 @@ def _change(request: Request, study_id: str, place: Place) -> Response | JsonRes
     body = CrfPatchSerializer(data=request.data)
     body.is_valid(raise_exception=True)
     data = body.validated_data
-    if data.get("dictionary", load_dictionary().id) != load_dictionary().id:
+    if data.get("asked_by", load_dictionary().id) != load_dictionary().id:
         raise DictionaryChanged
     try:
         result = save_form(
@@ -214,6 +215,7 @@ def _document(patient: Patient, form: CrfForm) -> dict[str, Any]:
                 "visit": form.visit,
                 "instance": form.instance,
                 "dictionary": form.dictionary_version,
+                "asked_by": load_dictionary().id,
                 "version": form.version,
                 "values": form.values,
                 "missing": form.missing,

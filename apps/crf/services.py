@@ -330,6 +330,7 @@ def store(
         changes={name: [as_data(before.get(name)), as_data(answer)] for name, answer in changed.items()},
         reason=reason, rows=rows, at=now,
     )  # fmt: skip
-    follow_save(actor=actor, form=form, changed=changed)
+    # What a new version of the dictionary moves is nobody's correction: it answers no query of a person.
+    follow_save(actor=actor, form=form, changed=changed if action == "save_form" else ())
     compare_again(actor=actor, form=form)
     announce(form.patient)

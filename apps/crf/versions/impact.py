@@ -85,7 +85,7 @@ def impact_of(old: Dictionary, new: Dictionary, moves: Moves) -> Impact:
     found.signatures = sum(
         bool(touched[form] & set(names)) if names else True for form, names in _signed(touched)
     )  # fmt: skip
-    gone = set(old.all_variables) - set(new.all_variables)
+    gone = set(old.all_variables) - set(new.all_variables) - {move.source for move in moves.values()}
     found.queries = Query.objects.filter(variable__in=gone).exclude(state="closed").count()
     found.blocks = [
         *_unfit(found, new),

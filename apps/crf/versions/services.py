@@ -17,14 +17,15 @@ from apps.audit.services import record
 from apps.core.errors import Conflict, Refusal
 from apps.core.models import Job
 from apps.crf.dictionary import Dictionary, load_dictionary
-from apps.crf.models import CrfForm
+from apps.crf.models import CrfForm, Query
+from apps.crf.places import MAIN
 from apps.crf.rules import completeness
 from apps.crf.services import REASON_LENGTH, store
 from apps.crf.values import RefusedValueError, clean_text
-from apps.crf.versions.current import ask_by, dictionary_of, hold_saves, look_again, published_id
+from apps.crf.versions.current import ask_by, dictionary_of, forget_published, hold_saves, published_id
 from apps.crf.versions.impact import Impact, impact_of
 from apps.crf.versions.models import DictionaryVersion
-from apps.crf.versions.moves import as_data, read_moves
+from apps.crf.versions.moves import Moves, as_data, form_of, read_moves
 from apps.crf.versions.moving import Mover
 from apps.crf.versions.reading import read_file
 from apps.crf.versions.selectors import content_of
@@ -111,7 +112,7 @@ def perform_publication(job: JobHandle, version: DictionaryVersion) -> None:
         with transaction.atomic():
             _publish(version)
     except BaseException as error:
-        look_again()
+        forget_published()  # what was read on the way may never have been
         if isinstance(error, Refusal):
             DictionaryVersion.objects.filter(pk=version.pk, state=State.PUBLISHING).update(state=State.DRAFT)
         raise
@@ -136,7 +137,16 @@ def _publish(version: DictionaryVersion) -> None:
         },
     )  # fmt: skip
     ask_by(new)
+    _rename_queries(new, moves)
     _move_forms(actor, Mover(old, new, moves), draft.reason)
+
+
+def _rename_queries(new: Dictionary, moves: Moves) -> None:
+    """Let a query stay with its variable, so that a correction finds it and its rule opens no second one."""
+    for name, move in moves.items():
+        if move.source:
+            form = form_of(new, name) or MAIN
+            Query.objects.filter(variable=move.source, form__name=form).update(variable=name)
 
 
 def _move_forms(actor: User, mover: Mover, reason: str) -> None:
@@ -175,7 +185,7 @@ def _locked(actor: User, version: DictionaryVersion) -> DictionaryVersion:
     return draft
 
 
-def _both(draft: DictionaryVersion) -> tuple[Dictionary, Dictionary, dict[str, Any]]:
+def _both(draft: DictionaryVersion) -> tuple[Dictionary, Dictionary, Moves]:
     """Return the version in force, the draft, and its rules; Conflict for a draft of an earlier version."""
     old = dictionary_of(published_id())
     if draft.number != int(old.version) + 1:

@@ -152,10 +152,11 @@ def test_a_program_that_asks_by_another_version_is_refused(
     publish(renamed())
     program, url = api_as(users[Role.COORDINATOR]), reverse("api-crf", args=[patient.study_id])
     body: dict[str, Any] = {"version": 0, "values": {"age": 67}}
-    refused = program.patch(url, {**body, "dictionary": "ich-1"}, format="json")
+    refused = program.patch(url, {**body, "asked_by": "ich-1"}, format="json")
     assert (refused.status_code, refused.json()["code"]) == (409, "dictionary_changed")
     assert not CrfForm.objects.exists()
-    assert program.patch(url, {**body, "dictionary": "ich-2"}, format="json").status_code == 200
+    saved = program.patch(url, {**body, "asked_by": "ich-2"}, format="json")
+    assert (saved.status_code, saved.json()["asked_by"]) == (200, "ich-2")
 
 
 def test_the_api_offers_what_the_page_offers(

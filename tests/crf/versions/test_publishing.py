@@ -16,8 +16,9 @@ from apps.core.errors import Conflict, Refusal
 from apps.core.models import Job
 from apps.crf.dictionary import load_dictionary
 from apps.crf.missing import Absent, Missing
-from apps.crf.models import CrfForm, CrfValue, DictionaryVersion, Part, SecondEntry, Signature
+from apps.crf.models import CrfForm, CrfValue, DictionaryVersion, Part, Query, SecondEntry, Signature
 from apps.crf.places import Place
+from apps.crf.queries.services import open_query
 from apps.crf.selectors import form_of, history_of, values_at
 from apps.crf.services import save_form
 from apps.crf.signatures.selectors import signatures_of
@@ -251,6 +252,21 @@ def test_a_second_entry_under_way_is_ended_first(users: Users, patient: Patient,
     variable(data, "alcohol")["name"] = "alcohol_use"
     with pytest.raises(Refusal, match="1 second entry asks what changes"):
         publish(data, {"alcohol_use": {"source": "alcohol"}})
+
+
+def test_a_query_stays_with_its_variable_and_is_answered_by_nobody(
+    users: Users, patient: Patient, publish: Publish
+) -> None:
+    save(users[Role.COORDINATOR], patient, {"alcohol": "true", "subdural": "true"})
+    for name in ("alcohol", "subdural"):
+        open_query(actor=users[Role.MONITOR], patient=patient, variable=name, text="Sure?")
+    data = without(shipped(), "subdural")
+    variable(data, "alcohol")["name"] = "alcohol_use"
+    version = publish(data, {"alcohol_use": {"source": "alcohol"}, "subdural": {"set_aside": True}})
+    assert version.impact["queries"] == 1
+    assert set(Query.objects.values_list("variable", "state")) == {("alcohol_use", "open"), ("subdural", "open")}
+    save(users[Role.COORDINATOR], patient, {"alcohol_use": "false"})
+    assert Query.objects.get(variable="alcohol_use").state == "answered"
 
 
 @pytest.mark.django_db(transaction=True)
