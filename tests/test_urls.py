@@ -145,6 +145,7 @@ PAGES = [
     # Each sees his own alone; tests/crf/double_entry/test_services.py.
     Row("double-entry:entry", READS_CRF, HIDDEN),
     Row("double-entry:entry", READS_CRF, HIDDEN, "post"),
+    Row("double-entry:keep", READS_CRF, HIDDEN, "post"),
     Row("double-entry:submit", READS_CRF, HIDDEN, "post"),
     Row("double-entry:give-up", READS_CRF, HIDDEN, "post"),
     Row("double-entry:reconcile", RECONCILERS),

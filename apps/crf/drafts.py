@@ -1,6 +1,6 @@
 """Drafts: what somebody types is kept as he types it, so that a crash or a lost connection takes nothing away."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -58,14 +58,19 @@ def keep_draft(
         discard_draft(actor=actor, patient=patient, place=place)
         return None
     changed |= {name: typed[name] for name in REASON_FIELDS if typed.get(name)}
-    if any(len(text) > LONGEST or "\x00" in text for text in changed.values()):
-        raise Refusal("draft", _("A text on the form is too long, or holds what can't be stored; correct it."))
+    refuse_unkept(changed.values())
     kept = {
         "read_version": read_version, "typed": changed, "kept_at": timezone.now(),
         "dictionary_version": asked_by[:20] or load_dictionary().id,
     }  # fmt: skip
     draft, _created = CrfDraft.objects.update_or_create(owner=actor, **_key(patient, place), defaults=kept)
     return draft
+
+
+def refuse_unkept(texts: Iterable[str]) -> None:
+    """Refuse what is too long to be kept as typed, or what a database can't hold."""
+    if any(len(text) > LONGEST or "\x00" in text for text in texts):
+        raise Refusal("draft", _("A text on the form is too long, or holds what can't be stored; correct it."))
 
 
 def discard_draft(*, actor: User, patient: Patient, place: Place) -> None:

@@ -24,7 +24,7 @@ from apps.crf.double_entry.models import SecondEntry
 from apps.crf.double_entry.reconciling import RECONCILED, Choice, Kept, reconcile
 from apps.crf.double_entry.selectors import access_own, access_submitted, access_to_end, awaiting, to_reconcile
 from apps.crf.double_entry.views_agreement import HEAD, chosen_entries, line_of
-from apps.crf.missing import as_data
+from apps.crf.missing import Missing, as_data
 from apps.crf.places import MAIN, STAY, Place
 from apps.crf.selectors import form_of, questions_of
 from apps.crf.services import REASON_LENGTH, FormErrors
@@ -109,7 +109,10 @@ class BothEntriesSerializer(serializers.Serializer[Any]):
 
 class ChoiceSerializer(serializers.Serializer[Any]):
     kept = serializers.ChoiceField([str(kept) for kept in Kept])
-    value = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
+    value = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=2000,
+        help_text=f"What is typed instead of both (other), or why there is no value (missing): {', '.join(Missing)}.",
+    )  # fmt: skip
 
 
 class ReconcileSerializer(serializers.Serializer[Any]):

@@ -13,11 +13,13 @@ from apps.accounts.policy import Permission
 from apps.crf.double_entry.agreement import people_of
 from apps.crf.double_entry.comparing import Compared, Verdict
 from apps.crf.double_entry.reconciling import Choice, Kept
+from apps.crf.missing import Missing
 from apps.crf.values import display_with_unit
 
 # Before the name of a variable; what no variable's name begins with.
 CHOICE = "choice-"
 OTHER = "other-"
+WHY = "why-"
 
 
 class CenterFilter(forms.Form):
@@ -68,6 +70,11 @@ class Row:
         return self.compared.verdict is not Verdict.EQUAL
 
     @property
+    def reasons(self) -> list[tuple[str, str]]:
+        """Return (code, label) of why there may be no value."""
+        return [(code, str(label)) for code, label in Missing.choices]
+
+    @property
     def options(self) -> list[tuple[str, str]]:
         """Return (value, label) of what else may be chosen, where the variable has choices."""
         variable = self.compared.variable
@@ -79,7 +86,9 @@ class Row:
 def read_choices(data: Mapping[str, str]) -> dict[str, Choice]:
     """Return the choice of each variable that a page or a caller has sent."""
     return {
-        name.removeprefix(CHOICE): Choice(kept, data.get(OTHER + name.removeprefix(CHOICE), "")[:2000])
+        name.removeprefix(CHOICE): Choice(
+            kept, data.get((WHY if kept == Kept.MISSING else OTHER) + name.removeprefix(CHOICE), "")[:2000]
+        )
         for name, kept in data.items()
         if name.startswith(CHOICE) and kept in list(Kept)
     }

@@ -30,6 +30,9 @@ class SecondEntry(models.Model):
     values = models.JSONField(default=dict)
     missing = models.JSONField(default=dict)
     version = models.PositiveIntegerField(default=0)
+    # What was typed and not saved yet: text by field, right or wrong. No record; gone with the next save.
+    typed = models.JSONField(default=dict)
+    typed_at = models.DateTimeField(null=True)
     # Variable -> [first answer, key of who entered it] as they were at the submission.
     first = models.JSONField(default=dict)
     # Variables that differ from the form as it is now.

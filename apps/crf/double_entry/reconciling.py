@@ -18,9 +18,9 @@ from apps.crf.double_entry.comparing import Compared, compare, differing
 from apps.crf.double_entry.models import SecondEntry
 from apps.crf.double_entry.services import locked_form
 from apps.crf.forms import raw_texts
-from apps.crf.missing import as_data
+from apps.crf.missing import Missing, as_data
 from apps.crf.models import CrfForm, CrfValue
-from apps.crf.posted import read_posted
+from apps.crf.posted import MISSING, read_posted
 from apps.crf.services import FormErrors, save_form
 
 RECONCILED = "reconciled"
@@ -31,11 +31,13 @@ class Kept(StrEnum):
     FIRST = "first"
     SECOND = "second"
     OTHER = "other"
+    # There is no value; why, is said by a code of Missing.
+    MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which of the answers is right, or (`other`) what was typed instead of both."""
+    """Which of the answers is right, or what was typed instead of both, or why there is no value."""
 
     kept: str
     raw: str = ""
@@ -95,6 +97,8 @@ def _check_choices(rows: list[Compared], choices: Mapping[str, Choice]) -> None:
     for name in open_ones:
         if name not in choices or choices[name].kept not in list(Kept):
             errors[name] = _("Choose the first value, the second, or type another.")
+        elif choices[name].kept == Kept.MISSING and choices[name].raw not in Missing.values:
+            errors[name] = _("Say why there is no value, or choose one of the two.")
         elif choices[name].kept == Kept.OTHER and not choices[name].raw.strip():
             errors[name] = _("Type the value that is right, or choose one of the two.")
     if errors:
@@ -105,14 +109,23 @@ def _write(actor: User, form: CrfForm, rows: list[Compared], choices: Mapping[st
     raw: dict[str, str] = {}
     for row in rows:
         name, choice = row.variable.name, choices[row.variable.name]
-        answer = row.first if choice.kept == Kept.FIRST else row.second
-        raw |= {name: choice.raw} if choice.kept == Kept.OTHER else {name: "", **raw_texts({name: answer})}
+        raw |= {name: "", **_typed(row, choice)}
     posted = read_posted(raw)
     save_form(
         actor=actor, patient=form.patient, place=form.place, read_version=form.version, values=posted.values,
         missing=posted.missing, reason=reason.strip() or RECONCILED,
         also_writable=frozenset(row.variable.name for row in rows),
     )  # fmt: skip
+
+
+def _typed(row: Compared, choice: Choice) -> dict[str, str]:
+    """Return what the fields of the form would hold."""
+    name = row.variable.name
+    if choice.kept == Kept.OTHER:
+        return {name: choice.raw}
+    if choice.kept == Kept.MISSING:
+        return {MISSING + name: choice.raw}
+    return raw_texts({name: row.first if choice.kept == Kept.FIRST else row.second})
 
 
 def _record(actor: User, entry: SecondEntry, rows: list[Compared], reason: str) -> None:

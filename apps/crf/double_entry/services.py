@@ -15,8 +15,11 @@ from apps.core.errors import Conflict, Refusal
 from apps.crf.double_entry.asked import AskedQuestions, asked_variables, compared_variables, marked_variables
 from apps.crf.double_entry.comparing import compare, differing
 from apps.crf.double_entry.models import SecondEntry, SecondValue
+from apps.crf.drafts import refuse_unkept
+from apps.crf.forms import raw_texts
 from apps.crf.missing import Answers, as_data, known, reasons
 from apps.crf.models import CrfForm, CrfValue
+from apps.crf.posted import variable_of
 from apps.crf.rules import without_blanks
 from apps.crf.selectors import questions_of
 from apps.crf.services import clear_hidden, compute, parse_answers, writable_variables
@@ -62,10 +65,7 @@ def save_second_entry(
     Raises FormErrors for values that are refused, as `save_form` does, and Conflict where the entry has ended or was
     saved in another window since `read_version`. Nothing is saved then.
     """
-    entry = _locked_entry(actor, entry)
-    if read_version != entry.version:
-        sentence = _("You saved this second entry in another window meanwhile. Check what you typed and save again.")
-        raise Conflict("second_entry_changed", sentence)
+    entry = _locked_entry(actor, entry, read_version)
     questions = questions_asked(entry)
     if not set(questions.variables) <= writable_variables(actor, entry.form.patient, questions):
         raise Http404  # his role is another by now
@@ -77,6 +77,27 @@ def save_second_entry(
     changed = {name: answer for name, answer in everything.items() if before.get(name) != answer}
     if changed:
         _store(entry, changed, typed)
+    if entry.typed:
+        _forget_typed(entry)
+    return entry
+
+
+@transaction.atomic
+def keep_typed(*, actor: User, entry: SecondEntry, read_version: int, typed: Mapping[str, str]) -> SecondEntry:
+    """Keep what was typed and not saved, so that a crash takes nothing away; with nothing that differs there is none.
+
+    Raises Conflict as `save_second_entry` does, and Refusal for a text that can't be kept.
+    """
+    entry = _locked_entry(actor, entry, read_version)
+    stored = raw_texts(entry.answers)
+    asked = questions_asked(entry).variables
+    changed = {
+        name: text for name, text in typed.items()
+        if variable_of(name) in asked and text.strip() != stored.get(name, "")
+    }  # fmt: skip
+    refuse_unkept(changed.values())
+    entry.typed, entry.typed_at = changed, timezone.now() if changed else None
+    entry.save(update_fields=["typed", "typed_at"])
     return entry
 
 
@@ -114,6 +135,7 @@ def give_up_second_entry(*, actor: User, entry: SecondEntry) -> None:
     entry = _locked_entry(entry.entered_by, entry)
     entry.state = State.GIVEN_UP
     entry.save(update_fields=["state"])
+    _forget_typed(entry)
     record(actor=actor, action="give_up_second_entry", target=entry, center=entry.form.patient.center)
 
 
@@ -135,8 +157,13 @@ def locked_form(form: CrfForm) -> CrfForm:
     return locked
 
 
-def _locked_entry(actor: User, entry: SecondEntry) -> SecondEntry:
-    """Return the actor's own entry anew while it is open; its form is locked first, as everywhere."""
+def _forget_typed(entry: SecondEntry) -> None:
+    entry.typed, entry.typed_at = {}, None
+    entry.save(update_fields=["typed", "typed_at"])
+
+
+def _locked_entry(actor: User, entry: SecondEntry, read_version: int | None = None) -> SecondEntry:
+    """Return the actor's own entry anew while it is open, as he read it; its form is locked first, as everywhere."""
     form = locked_form(entry.form)
     found = SecondEntry.objects.select_for_update().get(pk=entry.pk)
     if found.entered_by_id != actor.pk:
@@ -144,6 +171,9 @@ def _locked_entry(actor: User, entry: SecondEntry) -> SecondEntry:
     if found.state != State.OPEN:
         sentence = _("This second entry is %(state)s by now, so nothing was saved.")
         raise Conflict("second_entry_ended", sentence % {"state": found.get_state_display()})
+    if read_version not in (None, found.version):
+        sentence = _("You saved this second entry in another window meanwhile. Check what you typed and save again.")
+        raise Conflict("second_entry_changed", sentence)
     found.form, found.entered_by = form, actor
     return found
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("agreement/", views_agreement.agreement, name="agreement"),
     path("agreement.csv", views_agreement.agreement_csv, name="agreement-csv"),
     path("<int:entry_id>/", views.entry, name="entry"),
+    path("<int:entry_id>/typed/", views.keep, name="keep"),
     path("<int:entry_id>/submit/", views.submit, name="submit"),
     path("<int:entry_id>/give-up/", views.give_up, name="give-up"),
     path("<int:entry_id>/reconcile/", views.reconciliation, name="reconcile"),

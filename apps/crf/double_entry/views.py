@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -99,7 +99,18 @@ def entry(request: HttpRequest, entry_id: int) -> HttpResponse:
         return _keep(request, own, services.save_second_entry, _("Saved. Submit when all is entered."))
     if own.state != State.OPEN:
         return redirect(form_url(own.form.patient, own.form.place))
-    return _show_entry(request, own, Entry())
+    return _show_entry(request, own, Entry(own.typed))
+
+
+@require_POST
+def keep(request: HttpRequest, entry_id: int) -> JsonResponse:
+    """Keep what is typed; answer when that was, or null where nothing differs from what is saved."""
+    own = access_own(request.user, entry_id)
+    typed = {name: request.POST.get(name, "") for name in request.POST}
+    own = services.keep_typed(
+        actor=person(request.user), entry=own, read_version=read_version(request), typed=typed
+    )  # fmt: skip
+    return JsonResponse({"kept_at": own.typed_at.strftime("%H:%M") if own.typed_at else None})
 
 
 @require_POST
@@ -150,6 +161,7 @@ def _show_entry(request: HttpRequest, own: SecondEntry, typed: Entry, problem: R
         "form_url": request.path,
         "sections": sections,
         "problem": problem,
+        "holds_typed": bool(own.typed) and not problem,
         "field_errors": [field for field in fields if field.error],
         "other_errors": {name: text for name, text in typed.errors.items() if name not in own.variables},
         "entered": len(own.answers),

@@ -133,3 +133,40 @@ def test_the_worklist_leaves_out_what_others_do_and_other_centers(
     assert str(foreign_patient) not in text_of(manager.get("/double-entry/?center=C1"))
     start(second, form)
     assert str(form.patient) not in text_of(manager.get("/double-entry/"))
+
+
+def test_a_reconciliation_may_say_that_there_is_no_value(
+    users: Users, second: User, form: CrfForm, client_as: ClientAs
+) -> None:
+    entry = submit(second, start(second, form), age=61, sex="male", gcs=12)
+    manager, address = client_as(users[Role.DATA_MANAGER]), f"/double-entry/{entry.pk}/reconcile/"
+    for why in ("", "lost"):
+        refused = manager.post(address, {"version": "1", "choice-age": "missing", "why-age": why})
+        assert refused.status_code == 422 and "Say why there is no value" in text_of(refused)
+    assert manager.post(address, {"version": "1", "choice-age": "missing", "why-age": "unknown"}).status_code == 302
+    form.refresh_from_db()
+    assert (form.values.get("age"), form.missing) == (None, {"age": "unknown"})
+    entry.refresh_from_db()
+    assert entry.kept == {"age": "missing"}
+
+
+def test_what_is_typed_into_a_second_entry_survives_a_crash(
+    users: Users, second: User, form: CrfForm, client_as: ClientAs
+) -> None:
+    client, entry = client_as(second), start(second, form)
+    address = f"/double-entry/{entry.pk}/"
+    typed = {"version": "0", "age": "6", "sex": "", "missing-gcs": "unknown", "nobody": "x"}
+    assert client.post(f"{address}typed/", typed).json()["kept_at"]
+    entry.refresh_from_db()
+    assert (entry.typed, entry.version, entry.events.count()) == ({"age": "6", "missing-gcs": "unknown"}, 0, 0)
+    page = text_of(client.get(address))
+    assert "what you typed earlier" in page and 'value="6"' in page
+    # Nobody else, and no page of the form, tells any of it.
+    assert client_as(users[Role.DATA_MANAGER]).post(f"{address}typed/", typed).status_code == 404
+    assert client.post(f"{address}typed/", {"version": "0"}).json() == {"kept_at": None}
+    assert client.post(f"{address}typed/", {"version": "0", "age": "x" * 3000}).status_code == 422
+    client.post(f"{address}typed/", typed)
+    client.post(address, {"version": "0", "age": "61"})
+    entry.refresh_from_db()
+    assert (entry.typed, entry.typed_at, entry.values) == ({}, None, {"age": 61})
+    assert client.post(f"{address}typed/", typed).status_code == 409, "typed in a window that is behind"
