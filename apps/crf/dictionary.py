@@ -25,6 +25,11 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+try:  # the same in C, many times faster, where PyYAML was built with it
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 from apps.crf.computed import Formula
 from apps.crf.conditions import Condition, Value, parse_condition
 from apps.crf.dictionary_checks import check_dictionary, check_variable
@@ -292,13 +297,8 @@ class Dictionary(Questions):
 _ADAPTER = TypeAdapter(Dictionary)
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, of which the plain loader keeps the last, and aliases, which can explode."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "an alias is not taken", None)
-        return super().compose_node(parent, index)
+class _StrictLoader(SafeLoader):
+    """YAML that refuses a key given twice; the plain loader silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -316,6 +316,9 @@ def parse_dictionary(text: str) -> Dictionary:
     Raises DictionaryError with the place and the reason of the first fault.
     """
     try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=SafeLoader)):
+            # A few lines of them can become millions of objects.
+            raise DictionaryError("The dictionary has an alias (*name); write out what it stands for.")
         # A subclass of SafeLoader: builds plain types only.
         return _ADAPTER.validate_python(yaml.load(text, Loader=_StrictLoader))  # noqa: S506
     except yaml.YAMLError as error:

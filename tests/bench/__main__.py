@@ -11,7 +11,7 @@ import django
 
 django.setup()
 
-from tests.bench import commands, forms, imaging, library, pages, prediction, preprocessing, queries
+from tests.bench import commands, forms, imaging, library, pages, prediction, preprocessing, study
 
 SUITES = {
     "library": library.run,
@@ -19,7 +19,7 @@ SUITES = {
     "prediction": prediction.run,
     "pages": pages.run,
     "forms": forms.run,
-    "queries": queries.run,
+    "study": study.run,
     "imaging": imaging.run,
     "commands": commands.run,
 }
