@@ -96,9 +96,13 @@ def new_form(patient: Patient, place: Place) -> CrfForm:
 def form_of(patient: Patient, place: Place = MAIN_PLACE) -> CrfForm:
     """Return one form of the patient; one that nobody has saved yet is empty, of version 0 and not in the database."""
     if place.is_main:
-        return getattr(patient, "form", None) or new_form(patient, place)
-    stored = patient.forms.filter(name=place.form, visit=place.visit, instance=place.instance).first()
-    return stored or new_form(patient, place)
+        stored = getattr(patient, "form", None)
+    else:
+        stored = patient.forms.filter(name=place.form, visit=place.visit, instance=place.instance).first()
+    if stored is None:
+        return new_form(patient, place)
+    stored.patient = patient  # who is at hand need not be read again
+    return stored
 
 
 def forms_of(patients: list[Patient]) -> dict[int, CrfForm]:

@@ -97,7 +97,7 @@ def _web() -> Iterator[str]:
     }
     command = [
         sys.executable, "-W", "ignore", "-m", "gunicorn", "ichor.wsgi", "-b", f"127.0.0.1:{port}",
-        "-w", str(os.cpu_count() or 2), "--threads", "4",
+        "-w", str(os.cpu_count() or 2), "--threads", "4", "--keep-alive", "75",
     ]  # fmt: skip
     root = f"http://127.0.0.1:{port}"
 
