@@ -138,7 +138,7 @@ def test_the_page_costs_no_query_per_variable(
 ) -> None:
     client = client_of(Role.PI)
     client.get(PAGE)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         client.get(PAGE)
 
 
