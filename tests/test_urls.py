@@ -381,7 +381,7 @@ def furnish(center: Center, owner: User) -> Place:
         digest=f"{patient.pk:064d}",
         file="x",
         created_by=owner,
-        dictionary_version="1",
+        dictionary_version="ich-1",
         patient_count=0,
         included_count=0,
     )

@@ -47,7 +47,10 @@ def serving_experiment() -> Experiment | None:
 def asks_as_now(experiment: Experiment) -> bool:
     """Say whether the clinical inputs of a run's models mean what the forms ask now."""
     then = experiment.snapshot.dictionary_version
-    return then == load_dictionary().id or model_features(then) == model_features()
+    try:
+        return then == load_dictionary().id or model_features(then) == model_features()
+    except KeyError:  # a dictionary that nobody has any more
+        return False
 
 
 def predecessor() -> Experiment | None:

@@ -85,7 +85,7 @@ def explained(patient: Patient, users: dict[Role, User]) -> Explanation:
 
 def explained_rows(series: Series, owner: User) -> Explanation:
     snapshot = Snapshot.objects.create(
-        digest="0" * 64, file="x", created_by=owner, dictionary_version="1", patient_count=0, included_count=0
+        digest="0" * 64, file="x", created_by=owner, dictionary_version="ich-1", patient_count=0, included_count=0
     )
     run = Experiment.objects.create(
         name="Trial", snapshot=snapshot, config={}, created_by=owner, finished_at=timezone.now(), model_digest="a" * 64
