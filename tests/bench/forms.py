@@ -97,14 +97,14 @@ def _web() -> Iterator[str]:
     }
     command = [
         sys.executable, "-W", "ignore", "-m", "gunicorn", "ichor.wsgi", "-b", f"127.0.0.1:{port}",
-        "-w", str(os.cpu_count() or 2), "--threads", "4", "--keep-alive", "75",
+        "-w", str(os.cpu_count() or 2), "--threads", "4",
     ]  # fmt: skip
     root = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
         try:
             return requests.get(f"{root}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:  # the first answer waits until all is imported
             return False
 
     with tempfile.TemporaryDirectory() as folder:
