@@ -61,13 +61,12 @@ class Change:
     def weighs(self) -> bool:
         return self.kind is Kind.GONE or any(aspect.weighs for aspect in self.aspects)
 
-    @property
-    def other_unit(self) -> bool:
-        """Whether stored numbers would be read in another unit."""
-        return bool(
-            self.old and self.new and self.old.type in NUMBERS and self.new.type in NUMBERS
-            and (self.old.unit.en if self.old.unit else "") != (self.new.unit.en if self.new.unit else "")
-        )  # fmt: skip
+
+def other_unit(before: Variable | None, after: Variable | None) -> bool:
+    """Say whether stored numbers would be read in another unit, under the same name or a new one."""
+    if before is None or after is None or before.type not in NUMBERS or after.type not in NUMBERS:
+        return False
+    return (before.unit.en if before.unit else "") != (after.unit.en if after.unit else "")
 
 
 @dataclass(frozen=True)
@@ -131,21 +130,22 @@ def changes_between(old: Dictionary, new: Dictionary) -> list[Change]:
     for name, variable in after.items():
         if name not in before:
             found.append(Change(Kind.NEW, name, None, variable))
-        elif aspects := _aspects(old, new, name):
+        elif aspects := aspects_between(old, new, name, name):
             found.append(Change(Kind.CHANGED, name, before[name], variable, aspects))
     gone = [Change(Kind.GONE, name, variable, None) for name, variable in before.items() if name not in after]
     return found + gone
 
 
-def _aspects(old: Dictionary, new: Dictionary, name: str) -> tuple[Aspect, ...]:
-    before, after = old.all_variables[name], new.all_variables[name]
+def aspects_between(old: Dictionary, new: Dictionary, source: str, name: str) -> tuple[Aspect, ...]:
+    """Return what differs between a variable and the one whose values it takes."""
+    before, after = old.all_variables[source], new.all_variables[name]
     found = [
         Aspect(each.title, each.words(before, old), each.words(after, new), each.weighs)
         for each in _PROPERTIES
         if each.value(before) != each.value(after)
     ]
-    if form_of(old, name) != form_of(new, name):
-        found.insert(0, Aspect(_("Form"), _form(old, name), _form(new, name), weighs=True))
+    if form_of(old, source) != form_of(new, name):
+        found.insert(0, Aspect(_("Form"), _form(old, source), _form(new, name), weighs=True))
     return tuple(found)
 
 

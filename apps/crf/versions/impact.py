@@ -17,8 +17,8 @@ from apps.crf.missing import known
 from apps.crf.models import CrfForm, Query, Signature
 from apps.crf.rules import broken_rules, completeness
 from apps.crf.values import display
-from apps.crf.versions.changes import changes_between
-from apps.crf.versions.moves import Move, Moves
+from apps.crf.versions.changes import changes_between, other_unit
+from apps.crf.versions.moves import NOTHING, Moves
 from apps.crf.versions.moving import Moved, Mover
 
 # Values without a place that the page names; the rest is counted.
@@ -144,13 +144,14 @@ def _unfit(found: Impact, new: Dictionary) -> Iterator[str]:
 
 
 def _units(old: Dictionary, new: Dictionary, moves: Moves, found: Impact) -> Iterator[str]:
-    for change in changes_between(old, new):
-        if change.other_unit and found.variables[change.name].stored:
-            move = moves.get(change.name, Move())
-            if move.factor is None and not move.set_aside:
-                yield _(
-                    "%(name)s has another unit. Give the factor for stored numbers; 1 if they are in it already."
-                ) % {"name": change.name}
+    """A number is never read in another unit by silence, whatever it was called."""
+    for name, variable in new.all_variables.items():
+        move = moves.get(name, NOTHING)
+        source = move.source or name
+        stored = source in found.variables and found.variables[source].stored
+        if stored and move.factor is None and other_unit(old.all_variables.get(source), variable):
+            sentence = _("%(name)s has another unit. Give the factor for stored numbers; 1 if they are in it already.")
+            yield sentence % {"name": name}
 
 
 def _places(new: Dictionary) -> Iterator[str]:

@@ -53,7 +53,7 @@ class Mover:
             self._move_one(name, answer, old, new, moved)
         if new is not None:
             _hide(new, moved)
-            _compute(new, answers, moved)
+            _compute(new, moved)
         return moved
 
     def _move_one(
@@ -92,7 +92,7 @@ def _hide(questions: Questions, moved: Moved) -> None:
         moved.converted.discard(name)
 
 
-def _compute(questions: Questions, before: Answers, moved: Moved) -> None:
+def _compute(questions: Questions, moved: Moved) -> None:
     for name, value in computed_answers(questions, moved.answers, moved.answers).items():
         if moved.answers.get(name) != value:
             moved.answers[name] = value

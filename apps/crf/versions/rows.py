@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-from django.utils.translation import gettext as _
 
 from apps.crf.conditions import Value
 from apps.crf.dictionary import Dictionary, Variable, VariableType
 from apps.crf.values import display
-from apps.crf.versions.changes import Change, Kind, changes_between
+from apps.crf.versions.changes import Change, Kind, aspects_between, changes_between, other_unit
 from apps.crf.versions.impact import Impact, OfVariable
 from apps.crf.versions.moves import NOTHING, Moves, form_of
 
@@ -62,17 +60,17 @@ def rows_of(old: Dictionary, new: Dictionary, moves: Moves, impact: Impact) -> l
 
 def _row(change: Change, old: Dictionary, new: Dictionary, moves: Moves, impact: Impact) -> Row:
     move = moves.get(change.name, NOTHING)
-    before = old.all_variables.get(move.source or change.name)
-    counts = impact.variables.get(move.source or change.name, OfVariable())
-    choices = any(aspect.title == _("Answers") or aspect.title == _("Type") for aspect in change.aspects)
-    recodes = choices or (bool(move.source) and before is not None and change.new is not None)
+    source = move.source or change.name
+    before, counts = old.all_variables.get(source), impact.variables.get(source, OfVariable())
+    if move.source:
+        change = replace(change, old=before, aspects=aspects_between(old, new, source, change.name))
     return Row(
         change=change,
         counts=counts,
         sources=tuple(_sources(change, old, new, move.source)),
-        asks_factor=bool(counts.stored) and change.other_unit,
+        asks_factor=bool(counts.stored) and other_unit(before, change.new),
         factor=move.factor,
-        recodes=tuple(_recodes(change.name, before, change.new, move.recode)) if counts.stored and recodes else (),
+        recodes=tuple(_recodes(change.name, before, change.new, move.recode)) if counts.stored else (),
         asks_aside=bool(counts.unfit or counts.aside),
         aside=move.set_aside,
     )

@@ -2,7 +2,7 @@
 
 import json
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.accounts.access import Actor, has_permission, has_permission_everywhere
 from apps.accounts.policy import Permission
@@ -18,10 +18,6 @@ def versions_visible_to(actor: Actor) -> QuerySet[DictionaryVersion]:
     if has_permission_everywhere(actor, Permission.MANAGE_DICTIONARY):
         return rows.exclude(state=State.DISCARDED)
     return rows.filter(state=State.PUBLISHED) if has_permission(actor, Permission.VIEW_CODEBOOK) else rows.none()
-
-
-def drafts() -> QuerySet[DictionaryVersion]:
-    return DictionaryVersion.objects.filter(Q(state=State.DRAFT) | Q(state=State.PUBLISHING))
 
 
 def content_of(version: DictionaryVersion) -> Dictionary:

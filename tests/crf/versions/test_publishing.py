@@ -140,6 +140,20 @@ def test_a_number_in_another_unit_needs_a_factor(users: Users, patient: Patient,
     assert stored(patient).values == {"onset_to_ct_hours": 150.0}
 
 
+def test_a_renamed_number_in_another_unit_needs_a_factor_too(users: Users, patient: Patient, publish: Publish) -> None:
+    """Neither the new name nor what is said of values without a place lets hours pass for minutes."""
+    save(users[Role.COORDINATOR], patient, {"onset_to_ct_hours": "2.5"})
+    data = shipped()
+    changed = variable(data, "onset_to_ct_hours")
+    changed.update(name="onset_to_ct", unit={"en": "minutes", "zh-Hans": "分钟"}, range=[0, 43200], usual=[10, 4320])
+    del changed["other_units"]
+    for rule in ({}, {"set_aside": True}):
+        with pytest.raises(Refusal, match="onset_to_ct has another unit"):
+            publish(data, {"onset_to_ct": {"source": "onset_to_ct_hours", **rule}})
+    publish(data, {"onset_to_ct": {"source": "onset_to_ct_hours", "factor": 60}})
+    assert stored(patient).values == {"onset_to_ct": 150.0}
+
+
 def test_what_has_no_place_is_refused_until_it_is_set_aside(users: Users, patient: Patient, publish: Publish) -> None:
     save(users[Role.COORDINATOR], patient, {"smoking": "true", "subdural": "true", "age": "67"})
     data = without(shipped(), "subdural")
