@@ -185,4 +185,6 @@ def _render(
             for finding in entry.warnings
         ],
     }
-    return render(request, "crf/form.html", context, status=problem.status if problem else 200)
+    # Who opens the page has asked for nothing that could be refused.
+    status = problem.status if problem and request.method == "POST" else 200
+    return render(request, "crf/form.html", context, status=status)

@@ -141,7 +141,9 @@ def test_a_draft_of_the_old_questions_comes_back_to_be_checked(
     assert browser.post(reverse("crf:draft", args=[patient.study_id]), typed).status_code == 200
     assert CrfDraft.objects.get().dictionary_version == "ich-1"
     publish(renamed())
-    shown = browser.get(url).content.decode()
+    page = browser.get(url)
+    shown = page.content.decode()
+    assert page.status_code == 200
     assert 'value="12"' in shown
     assert "Not asked any more, so it can&#x27;t be saved: true" in shown
 
