@@ -4,7 +4,7 @@ from typing import TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
 from apps.accounts.models import Center, Membership, User
@@ -83,6 +83,19 @@ def centers_with(actor: Actor, permission: Permission) -> QuerySet[Center]:
     if None in given:  # blinded in some of all centers
         return Center.objects.exclude(pk__in=[key for key in _assessed_centers(actor) if key is not None])
     return Center.objects.filter(pk__in=[key for key in given if key is not None])
+
+
+def in_centers(actor: Actor, permission: Permission, path: str = "patient__center") -> Q:
+    """Return what the rows of the centers fulfill in which the actor holds a permission; `path` is never null.
+
+    It names the centers themselves, where `centers_with` asks for them: half the work where a page counts rows.
+    """
+    if has_permission_everywhere(actor, permission):
+        return ~Q(pk__in=())  # all rows; an empty Q would vanish from an OR
+    given = {m.center_id for m in _granting(actor, permission)}
+    if None in given:  # blinded in some of all centers
+        return ~Q(**{f"{path}__in": [key for key in _assessed_centers(actor) if key is not None]})
+    return Q(**{f"{path}__in": [key for key in given if key is not None]})
 
 
 def require(actor: Actor, permission: Permission, center: Center | None = None) -> None:

@@ -206,10 +206,13 @@ def _quotable(name: str) -> str:
 
 def _lock_form(patient: Patient, place: Place, *, create: bool) -> CrfForm:
     """Return the patient's form under a row lock; a form that would stay empty is not created."""
-    if create:
+    rows = CrfForm.objects.select_for_update().filter(
+        patient=patient, name=place.form, visit=place.visit, instance=place.instance
+    )
+    form = rows.first()
+    if form is None and create:
         get_row(patient, place)
-    rows = CrfForm.objects.select_for_update()
-    form = rows.filter(patient=patient, name=place.form, visit=place.visit, instance=place.instance).first()
+        form = rows.first()
     if form is None:
         return new_form(patient, place)
     form.patient = patient

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from apps.accounts import services
-from apps.accounts.access import centers_with, has_permission, has_permission_everywhere, roles_of
+from apps.accounts.access import centers_with, has_permission, has_permission_everywhere, in_centers, roles_of
 from apps.accounts.models import Center, Membership, User
 from apps.accounts.policy import CENTER_ROLES, MATRIX, Permission, Role, roles_with
 from apps.accounts.selectors import accounts_visible_to
@@ -73,6 +73,22 @@ class TestAccess:
         assert list(centers_with(user, Permission.VIEW_PATIENTS)) == [first, second]
         assert list(centers_with(user, Permission.VIEW_SCORES)) == [second]
         assert not has_permission(user, Permission.VIEW_SCORES, first)
+
+    @pytest.mark.parametrize("everywhere", [None, Role.DATA_MANAGER, Role.PI, Role.SCIENTIST])
+    def test_rows_are_found_by_centers_as_centers_are_listed(
+        self, two_centers: tuple[Center, Center], patient: Patient, foreign_patient: Patient, everywhere: Role | None
+    ) -> None:
+        first, second = two_centers
+        for role, other in product(Role, [None, *Role]):
+            user = UserFactory()
+            held = [(role, first), (other, second), (everywhere, None)]
+            for given, center in held:
+                if given is not None:
+                    Membership.objects.create(user=user, role=given, center=center)
+            for permission in Permission:
+                rows = Patient.objects.filter(in_centers(user, permission, "center"))
+                listed = Patient.objects.filter(center__in=centers_with(user, permission))
+                assert set(rows) == set(listed), (held, permission)
 
     def test_an_inactive_account_holds_nothing(self, two_centers: tuple[Center, Center]) -> None:
         user = user_with(Role.PI, two_centers[0])

@@ -124,7 +124,7 @@ def fetch(served: dict[str, StaticFile], url: str, **request: str) -> tuple[dict
 @pytest.mark.parametrize("finders", [True, False], ids=["embedded", "production"])
 def test_the_viewers_files_are_served_from_the_root(settings: Any, finders: bool) -> None:
     """Embedded serves files where they were built, production where they were collected; this root is in both."""
-    settings.WHITENOISE_USE_FINDERS = finders
+    settings.WHITENOISE_USE_FINDERS, settings.WHITENOISE_AUTOREFRESH = finders, False
     served = WhiteNoiseMiddleware(lambda request: None, settings=settings).files
     headers, packed = fetch(served, f"/{names()['script']}", HTTP_ACCEPT_ENCODING="gzip")
     assert headers["Content-Type"].startswith("text/javascript")

@@ -30,7 +30,12 @@ def _open_of(actor: Actor) -> QuerySet[SecondEntry]:
 
 def hidden_forms(actor: Actor) -> set[int]:
     """Return the keys of the forms of whose values the actor may see none."""
-    return set(_open_of(actor).values_list("form_id", flat=True))
+    return set(hidden_rows(actor))
+
+
+def hidden_rows(actor: Actor) -> QuerySet[SecondEntry, int]:
+    """Return the same for a query to leave them out by itself."""
+    return _open_of(actor).order_by().values_list("form_id", flat=True)
 
 
 def hidden_patients(actor: User) -> set[int]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db.models import Count, Min, Q, QuerySet
 
-from apps.accounts.access import Actor, centers_with, get_visible
+from apps.accounts.access import Actor, get_visible, has_permission_everywhere, in_centers
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Permission, roles_with
 from apps.crf.dictionary import load_dictionary
-from apps.crf.double_entry.blinding import hidden_forms
+from apps.crf.double_entry.blinding import hidden_rows
 from apps.crf.models import CrfForm
 from apps.crf.queries.models import Query, QueryMessage, RuleRun
 from apps.crf.queries.rules import rules
@@ -26,17 +26,19 @@ def queries_visible_to(actor: Actor) -> QuerySet[Query]:
     tells of the image is read by those who may see images, and never by the assessor. Who enters a form for the second
     time reads none on it.
     """
-    outcomes = [name for name, variable in load_dictionary().all_variables.items() if variable.outcome]
-    everything = Q(patient__center__in=centers_with(actor, Permission.VIEW_ALL_QUERIES))
-    for rule in rules.values():
-        if rule.tells is not None:
-            everything &= ~rule_filter(rule.key) | Q(patient__center__in=centers_with(actor, rule.tells))
-    blinded = Q(patient__center__in=centers_with(actor, Permission.VIEW_QUERIES), variable__in=outcomes)
-    for rule in rules.values():
-        if rule.tells is not None:
-            blinded &= ~rule_filter(rule.key)
-    seen = Query.objects.filter(everything | blinded).exclude(form__in=hidden_forms(actor))
-    return seen.select_related("patient__center", "form", "assigned_to")
+    telling = [(rule.tells, rule_filter(rule.key)) for rule in rules.values() if rule.tells is not None]
+    seen = in_centers(actor, Permission.VIEW_ALL_QUERIES)
+    for permission, found in telling:
+        if not has_permission_everywhere(actor, permission):
+            seen &= ~found | in_centers(actor, permission)
+    if not has_permission_everywhere(actor, Permission.VIEW_ALL_QUERIES):
+        outcomes = [name for name, variable in load_dictionary().all_variables.items() if variable.outcome]
+        blinded = in_centers(actor, Permission.VIEW_QUERIES) & Q(variable__in=outcomes)
+        for _permission, found in telling:
+            blinded &= ~found
+        seen |= blinded
+    queries = Query.objects.filter(seen).exclude(form__in=hidden_rows(actor))
+    return queries.select_related("patient__center", "form", "assigned_to")
 
 
 def rule_filter(key: str) -> Q:
@@ -56,8 +58,8 @@ def waiting_for(actor: Actor) -> QuerySet[Query]:
 
     An open one that is assigned to somebody waits for him alone.
     """
-    answering = Q(state=Query.State.OPEN, patient__center__in=centers_with(actor, Permission.ANSWER_QUERIES))
-    closing = Q(state=Query.State.ANSWERED, patient__center__in=centers_with(actor, Permission.MANAGE_QUERIES))
+    answering = Q(state=Query.State.OPEN) & in_centers(actor, Permission.ANSWER_QUERIES)
+    closing = Q(state=Query.State.ANSWERED) & in_centers(actor, Permission.MANAGE_QUERIES)
     mine = Q(assigned_to=None) | Q(assigned_to=actor if isinstance(actor, User) else None)
     return queries_visible_to(actor).filter((answering & mine) | closing)
 

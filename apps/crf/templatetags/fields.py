@@ -1,5 +1,7 @@
-"""Drawing one field of the form. Its template is Jinja's, which is compiled: a form draws some fifty of them."""
+"""Drawing the fields of a form. Their template is Jinja's, which is compiled: a form draws some fifty of them."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,26 +21,28 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def draw_field(context: Context, field: FormField) -> SafeString:
-    """Draw one field. Expects form_url in the context; query_counts and can_ask where queries are shown."""
-    open_queries = (context.get("query_counts") or {}).get(field.variable.name, 0)
-    words = ngettext("%(n)s query", "%(n)s queries", open_queries) % {"n": open_queries} if open_queries else ""
-    html: str = _template().render(
-        field=field, form_url=context["form_url"], queries=words, can_ask=context.get("can_ask", False)
-    )
+def draw_fields(context: Context, fields: Iterable[FormField]) -> SafeString:
+    """Draw some fields. Expects form_url in the context; query_counts and can_ask where queries are shown."""
+    counts = context.get("query_counts") or {}
+    words = {name: ngettext("%(n)s query", "%(n)s queries", n) % {"n": n} for name, n in counts.items()}
+    html: str = _template(get_language() or "").render(
+        fields=fields, form_url=context["form_url"], queries=defaultdict(str, words),
+        can_ask=context.get("can_ask", False),
+    )  # fmt: skip
     return mark_safe(html)  # noqa: S308 -- of a template that escapes by itself
 
 
 @cache
-def _template() -> Any:
+def _template(language: str) -> Any:
+    """Return the template for one language, whose words are looked up once."""
     loader = FileSystemLoader(Path(__file__).parent.parent / "jinja2")
     environment = Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     environment.globals.update(
-        _=gettext, icon=cache(icon), quantity=quantity, nothing=missing, missing_reasons=missing_reasons
+        _=cache(gettext), icon=cache(icon), quantity=quantity, nothing=missing, missing_reasons=missing_reasons
     )
-    return environment.get_template("crf/field.html")
+    return environment.get_template("crf/fields.html")
 
 
 def missing_reasons(chosen: str) -> SafeString:

@@ -19,6 +19,8 @@ UID_KEY = "tests only"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # The rate limits of sign-in have their own test; the others sign in hundreds of times.
 ACCOUNT_RATE_LIMITS = False
+# Each test's client makes the middleware anew, which would list all static files again each time.
+WHITENOISE_AUTOREFRESH = True
 if url := os.environ.get("DATABASE_URL"):
     DATABASES = {"default": env.database(url)}
 else:

@@ -17,13 +17,14 @@ from apps.core.errors import Conflict, Refusal
 from apps.crf.double_entry import services
 from apps.crf.double_entry.comparing import Verdict, compare, same
 from apps.crf.double_entry.models import SecondEntry, SecondValue
+from apps.crf.double_entry.selectors import awaiting, stand_of
 from apps.crf.missing import Absent, Missing
 from apps.crf.models import CrfForm, CrfValue, Part
 from apps.crf.places import Place
 from apps.crf.services import FormErrors
 from apps.crf.signatures.locks import FormLocked
 from apps.crf.signatures.selectors import signatures_of
-from apps.crf.signatures.services import lock_form, sign_form
+from apps.crf.signatures.services import lock_form, sign_form, unlock_form
 from apps.patients.models import Patient
 from tests.audit.trails import faults, overwrite
 from tests.crf.double_entry.steps import Users, colleague, decide, enter, keep, start, submit
@@ -45,6 +46,22 @@ def form(users: Users, patient: Patient) -> CrfForm:
 
 def code_of(error: pytest.ExceptionInfo[Refusal]) -> str:
     return error.value.code
+
+
+def test_the_form_offers_a_second_entry_to_whom_the_worklist_does(users: Users, second: User, form: CrfForm) -> None:
+    def check() -> list[bool]:
+        people = [*users.values(), second]
+        offered = [stand_of(person, form).can_start for person in people]
+        assert offered == [awaiting(person).filter(pk=form.pk).exists() for person in people]
+        return offered
+
+    assert any(check())
+    lock_form(actor=users[Role.DATA_MANAGER], form=form)
+    assert not any(check())
+    unlock_form(actor=users[Role.DATA_MANAGER], form=form, reason="typing error")
+    assert any(check())
+    start(second, form)
+    assert not any(check())
 
 
 def test_equal_entries_are_reconciled_by_themselves(second: User, form: CrfForm) -> None:

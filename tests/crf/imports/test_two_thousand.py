@@ -15,7 +15,7 @@ from apps.patients.models import Patient
 from tests.browser.forms import VALUES
 from tests.crf.imports.conftest import Check, found_in, table
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(1200)]
 Users = dict[Role, User]
 PATIENTS = 2000
 # Of each patient what is in the file, and the mean arterial pressure that is computed from it.
