@@ -1,9 +1,10 @@
-"""Any sequence of saves and publications keeps every value ever entered; two at the same moment do not cross."""
+"""Any sequence of saves, second entries and publications keeps every value; two at the same moment do not cross."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,15 +20,21 @@ from apps.core.errors import Refusal
 from apps.core.jobs import JobHandle
 from apps.crf.conditions import Value
 from apps.crf.dictionary import load_dictionary
+from apps.crf.double_entry.comparing import compare, differing
+from apps.crf.double_entry.models import SecondEntry, SecondValue
+from apps.crf.double_entry.services import give_up_second_entry
+from apps.crf.missing import as_data
 from apps.crf.models import CrfForm, CrfValue, DictionaryVersion
 from apps.crf.rules import replay
 from apps.crf.selectors import form_of
 from apps.crf.services import save_form
+from apps.crf.values import RefusedValueError, parse_value
 from apps.crf.versions.current import DictionaryChanged, forget_published, look_again
 from apps.crf.versions.services import draft_version, perform_publication, publish_version, set_moves
 from apps.crf.versions.writing import dictionary_to_yaml
 from apps.patients.models import Patient
 from tests.audit.trails import faults, settle
+from tests.crf.double_entry.steps import colleague, decide, keep, start, submit
 from tests.crf.versions.conftest import Data, shipped, text, variable
 from tests.factories import PatientFactory
 
@@ -72,6 +79,8 @@ def yes_or_no_as_choice(data: Data) -> Data:
 
 AMENDMENTS = [rename, turn_round, ask_less, yes_or_no_as_choice]
 TYPED = {
+    "age": ["60", "61"],
+    "sex": ["male", "female"],
     "alcohol": ["", "true", "false"],
     "alcohol_use": ["", "true", "false"],
     "gcs_eye": ["", "1", "4"],
@@ -81,19 +90,36 @@ TYPED = {
     "operation_date": ["", "2024-01-01"],
 }
 FORMS = st.fixed_dictionaries({}, optional={name: st.sampled_from(texts) for name, texts in TYPED.items()})
-STEPS = st.lists(
-    st.one_of(st.tuples(st.integers(0, 1), FORMS), st.sampled_from(AMENDMENTS)), min_size=2, max_size=8
-)  # fmt: skip
+# Saving what was read some versions ago is a merge, or a conflict.
+SAVE = st.tuples(st.just("save"), st.integers(0, 1), FORMS, st.integers(0, 2))
+VERBS = ["start", "keep", "submit", "submit", "give up", "first", "second"]
+AGAIN = st.tuples(st.sampled_from(VERBS), st.just(0), FORMS.map(lambda form: {"age": "61", **form}))
+STEPS = st.lists(st.one_of(SAVE, AGAIN, AGAIN, AGAIN, st.sampled_from(AMENDMENTS)), min_size=8, max_size=16)
 
 
-def enter(actor: User, patient: Patient, values: dict[str, str]) -> None:
-    patient = Patient.objects.get(pk=patient.pk)
-    try:
-        save_form(
-            actor=actor, patient=patient, read_version=form_of(patient).version, values=values, reason="source"
-        )  # fmt: skip
-    except Refusal:
+def enter(actor: User, patient: Patient, values: dict[str, str], late: int = 0) -> None:
+    version = max(0, form_of(patient).version - late)
+    save_form(actor=actor, patient=patient, read_version=version, values=values, reason="source")
+
+
+def enter_again(users: Users, second: User, patient: Patient, step: str, values: dict[str, str]) -> None:
+    """Do one step of a second entry; "first" and "second" reconcile, and say whose value is kept."""
+    form = form_of(patient)
+    if not form.pk:
         return
+    entry = form.second_entries.last()
+    if step == "start":
+        start(second, form)
+    elif entry is None:
+        return
+    elif step == "give up":
+        give_up_second_entry(actor=second, entry=entry)
+    elif step in ("keep", "submit"):
+        asked = {name: values[name] for name in values if name in entry.variables}
+        (keep if step == "keep" else submit)(second, entry, **asked)
+    elif entry.state == SecondEntry.State.SUBMITTED:
+        names = [row.variable.name for row in differing(compare(entry, form))]
+        decide(users[Role.PI], entry, **dict.fromkeys(names, step))
 
 
 def amend(actor: User, amendment: Amendment) -> None:
@@ -120,16 +146,22 @@ class _Job(JobHandle):
 def test_any_sequence_keeps_every_value(users: Users, patient: Patient, steps: list[Any]) -> None:
     with transaction.atomic():
         patients = [patient, PatientFactory(center=patient.center, enrolled_by=users[Role.COORDINATOR])]
-        before: list[tuple[Any, ...]] = []
-        for step in steps:
+        second = colleague(patient.center, name="again")
+        take(users, second, patients, ("save", 0, {"age": "60", "sex": "male"}, 0))
+        before = _history()
+        for step in [("start", 0, {}), *steps]:
+            known, done = _answers(), True
+            try:
+                with transaction.atomic():
+                    take(users, second, patients, step)
+            except Refusal:
+                done = False
             if callable(step):
-                known = _answers()
-                amend(users[Role.DATA_MANAGER], step)
                 assert _answered(_answers()) == _answered(known) or step is ask_less
-            else:
-                enter(users[Role.COORDINATOR], patients[step[0]], step[1])
-            now = list(CrfValue.objects.order_by("pk").values_list("pk", "form", "variable", "value", "form_version"))
-            assert now[: len(before)] == before, "what was entered stays as it was"
+            now = _history()
+            assert [new[: len(old)] for old, new in zip(before, now, strict=True)] == before, "what was entered stays"
+            if done and not callable(step) and step[0] in ("save", "keep", "submit"):
+                _check_kept(step, patients, now[0] if step[0] == "save" else now[1])
             before = now
         for form in CrfForm.objects.all():
             events = CrfValue.objects.filter(form=form)
@@ -139,6 +171,50 @@ def test_any_sequence_keeps_every_value(users: Users, patient: Patient, steps: l
         assert faults() == []
         transaction.set_rollback(True)
     forget_published()
+
+
+def take(users: Users, second: User, patients: list[Patient], step: Any) -> None:
+    if callable(step):
+        amend(users[Role.DATA_MANAGER], step)
+        return
+    patient = Patient.objects.get(pk=patients[step[1]].pk)
+    if step[0] == "save":
+        enter(users[Role.COORDINATOR], patient, asked_now(step[2]), late=step[3])
+    else:
+        enter_again(users, second, patient, step[0], asked_now(step[2]))
+
+
+def asked_now(values: dict[str, str]) -> dict[str, str]:
+    """Leave out what is no answer to the questions as they are by now."""
+    variables, kept = load_dictionary().variables, {}
+    for name in set(values) & set(variables):
+        with suppress(RefusedValueError):
+            parse_value(variables[name], values[name])
+            kept[name] = values[name]
+    return kept
+
+
+def _history() -> list[list[tuple[Any, ...]]]:
+    """Return every value that was ever entered: in forms, and in second entries."""
+    forms = CrfValue.objects.order_by("pk").values_list("pk", "form", "variable", "value", "form_version")
+    entries = SecondValue.objects.order_by("pk").values_list("pk", "entry", "variable", "value", "entry_version")
+    return [list(forms), list(entries)]
+
+
+def _check_kept(step: Any, patients: list[Patient], rows: list[tuple[Any, ...]]) -> None:
+    """What was typed and accepted is in the history, unless it is what stood there before."""
+    variables = load_dictionary().variables
+    form = form_of(Patient.objects.get(pk=patients[step[1]].pk))
+    if not form.pk:
+        return  # nothing but blanks
+    entry = form.second_entries.last()
+    owner, names = (
+        (form.pk, set(TYPED)) if step[0] == "save" else (entry and entry.pk, set(entry.variables if entry else ()))
+    )
+    kept = {(variable, value) for _pk, key, variable, value, _version in rows if key == owner}
+    for name, typed in asked_now(step[2]).items():
+        if typed and name in names:
+            assert (name, as_data(parse_value(variables[name], typed))) in kept, (name, typed)
 
 
 def _answers() -> dict[int, dict[str, Value]]:
