@@ -1,6 +1,6 @@
 """Rules that hold the case report form against the CT and its mask.
 
-The mask tells the hematoma alone: neither ventricles nor the midline are outlined, so IVH and side are not compared.
+The mask tells the hematoma alone: the ventricles are not outlined, so IVH is not compared.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +15,12 @@ from apps.annotation.selectors import current_masks
 from apps.crf.conditions import Value
 from apps.crf.queries.rules import Evidence, Facts, Finding, Gather, Rule, Subject, register_rule
 from apps.imaging.ingest.person import AGE_TOLERANCE_YEARS, years
+from apps.imaging.models import Series
 from apps.imaging.selectors import chosen_series
 from apps.patients.models import Patient
+from ml.hematoma import side_of
 
-AGE, SEX, VOLUME = "image_age", "image_sex", "image_volume"
+AGE, SEX, VOLUME, SIDE = "image_age", "image_sex", "image_volume", "image_side"
 SEXES = {"male": "M", "female": "F"}
 # A change of either size is taken for a real one beyond the error of measurement: Dowlatshahi D, et al. Defining
 # hematoma expansion in intracerebral hemorrhage. Neurology 2011;76:1238-44. Here a difference must exceed both.
@@ -58,6 +60,26 @@ def volumes(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
     }
 
 
+def sides(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
+    """Return the side of the head on which the mask that counts lies, where it lies clearly on one."""
+    from ml.preprocessing.output import SHAPE
+
+    asked = [Patient(pk=each.patient_id) for each in subjects if "bleed_side" in each.values]
+    masks: Mapping[int, Mask] = current_masks(asked) if asked else {}
+    heads = Series.objects.filter(pk__in={mask.series_id for mask in masks.values()}, state=Series.State.READY)
+    affines = dict(heads.values_list("pk", "preprocessing_report__affine"))
+    found: dict[int, Evidence] = {}
+    for patient_id, mask in masks.items():
+        affine = affines.get(mask.series_id)
+        if affine and mask.lateral_mm:
+            # The networks' image lies around the middle of the brain, along the patient's axes.
+            middle = affine[0][3] + affine[0][0] * (SHAPE[2] - 1) / 2
+            side = side_of(mask.lateral_mm, middle)
+            if side is not None:
+                found[patient_id] = {"bleed_side": {"side": side, "version": mask.version}}
+    return found
+
+
 def _differing(key: str, differs: Callable[[Value, Facts], bool], fact: str) -> Callable[..., Iterator[Finding]]:
     def find(subject: Subject, evidence: Evidence) -> Iterator[Finding]:
         for name, facts in evidence.items():
@@ -74,6 +96,10 @@ def _age_differs(value: Any, facts: Facts) -> bool:
 
 def _sex_differs(value: Any, facts: Facts) -> bool:
     return value in SEXES and SEXES[value] != facts["sex"]
+
+
+def _side_differs(value: Any, facts: Facts) -> bool:
+    return bool(value != facts["side"])
 
 
 def _volume_differs(value: Any, facts: Facts) -> bool:
@@ -98,6 +124,14 @@ def _say_volume(finding: Finding) -> str:
     }  # fmt: skip
 
 
+def _say_side(finding: Finding) -> str:
+    left = finding.facts["side"] == "left"
+    half = gettext("the left half of the head") if left else gettext("the right half of the head")
+    return gettext("%(label)s is %(value)s on the form, and by the mask the hematoma lies in %(half)s. Check both.") % {
+        "label": finding.label, "value": finding.shown, "half": half,
+    }  # fmt: skip
+
+
 def _always(gather: Gather) -> Callable[[], Gather]:
     return lambda: gather
 
@@ -109,6 +143,8 @@ RULES = (
          Permission.VIEW_IMAGING),
     Rule(VOLUME, _("Volume differs from the mask"), _differing(VOLUME, _volume_differs, "ml"), _say_volume,
          _always(volumes), Permission.VIEW_IMAGING),
+    Rule(SIDE, _("Side differs from the mask"), _differing(SIDE, _side_differs, "side"), _say_side, _always(sides),
+         Permission.VIEW_IMAGING),
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from apps.imaging.services import lock_series
 from apps.patients.changes import announce
 from apps.patients.models import Patient
 from ml.errors import MLError
-from ml.hematoma import FEATURES_VERSION, abc2_ml, hematoma_features, volume_ml
+from ml.hematoma import FEATURES_VERSION, abc2_ml, hematoma_features, lateral_extent_mm, volume_ml
 from ml.volumes import Geometry, read_mask
 
 # A body is smaller than this; the number fits its column.
@@ -98,6 +98,7 @@ def _measured(mask: npt.NDArray[np.uint8], series: Series) -> dict[str, Any]:
         "volume_ml": volume,
         "abc2_ml": estimate,
         "slice_areas_mm2": _areas(mask, grid),
+        "lateral_mm": lateral_extent_mm(mask, grid),
         "features": features,
         "features_version": FEATURES_VERSION if features else 0,
     }
@@ -116,9 +117,12 @@ def _milliliters_of(mask: npt.NDArray[np.uint8], grid: Geometry) -> tuple[Decima
 
 
 def measure_features(mask: Mask) -> None:
-    """Measure shape and density of a stored mask anew. Raises SeriesError where its CT cannot be read."""
-    features = hematoma_features(load_labels(mask), load_volume(mask.series))
-    Mask.objects.filter(pk=mask.pk).update(features=features, features_version=FEATURES_VERSION)
+    """Measure place, shape and density of a stored mask anew. Raises SeriesError where its CT cannot be read."""
+    labels, volume = load_labels(mask), load_volume(mask.series)
+    Mask.objects.filter(pk=mask.pk).update(
+        features=hematoma_features(labels, volume), features_version=FEATURES_VERSION,
+        lateral_mm=lateral_extent_mm(labels, volume),
+    )  # fmt: skip
 
 
 def _describe(mask: npt.NDArray[np.uint8], series: Series) -> dict[str, float]:

@@ -18,7 +18,7 @@ from apps.core.jobs import look_around, run_job
 from apps.core.models import Job
 from apps.imaging.models import Series
 from apps.imaging.selectors import load_volume, slices_of
-from ml.hematoma import FEATURES, FEATURES_VERSION
+from ml.hematoma import FEATURES, FEATURES_VERSION, lateral_extent_mm
 from ml.volumes import SeriesError
 from tests.annotation.conftest import square_labels
 
@@ -38,6 +38,7 @@ def test_a_mask_is_measured_when_it_is_saved(mask: Mask, ct: Series) -> None:
     assert (set(mask.features), mask.features_version) == (set(FEATURES), FEATURES_VERSION)
     # 6 x 4 pixels of 0.5 mm on three slices 16 mm apart.
     assert mask.features["volume_ml"] == pytest.approx(0.288)
+    assert mask.lateral_mm == pytest.approx(lateral_extent_mm(square_labels(), load_volume(ct)))
     assert (mask.features["slices"], mask.features["parts"]) == (3, 1)
     within = load_volume(ct).hu[square_labels() > 0].astype(np.float64)
     assert mask.features["density_mean_hu"] == pytest.approx(within.mean())
@@ -56,8 +57,8 @@ def test_a_mask_is_kept_where_the_densities_cannot_be_read(
 
 
 def test_outdated_masks_are_measured_anew(mask: Mask, django_capture_on_commit_callbacks: Callable[..., Any]) -> None:
-    before = mask.features
-    outdate(mask)
+    before, place = mask.features, list(mask.lateral_mm)
+    outdate(mask, lateral_mm=[])
     look_around()
     mask.refresh_from_db()
     with django_capture_on_commit_callbacks(execute=True):
@@ -65,6 +66,7 @@ def test_outdated_masks_are_measured_anew(mask: Mask, django_capture_on_commit_c
     mask.refresh_from_db()
     assert mask.job is not None and mask.job.state == Job.State.SUCCEEDED
     assert (mask.features, mask.features_version) == (before, FEATURES_VERSION)
+    assert mask.lateral_mm == place
     measuring = Job.objects.filter(task="apps.annotation.tasks.measure_mask")
     tasks.queue_stale()
     assert measuring.count() == 1, "nothing is left to measure"

@@ -1,4 +1,4 @@
-"""The form held against the CT: age and sex of its header, and the volume of the mask."""
+"""The form held against the CT: age and sex of its header, volume and side of the mask."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.annotation.models import Mask
-from apps.annotation.query_rules import age_and_sex, volumes
+from apps.annotation.query_rules import age_and_sex, sides, volumes
 from apps.crf import selectors
 from apps.crf.dictionary import Dictionary, Range, Section, Variable, VariableType, load_dictionary
 from apps.crf.queries.models import Query
@@ -95,6 +96,47 @@ def test_when_the_header_differs(
     assert set(asked()) == found
 
 
+def lay_mask(patient: Patient, actor: User, extent: list[float], middle: float = 0.0) -> None:
+    """Give a patient a mask that lies there, in a head whose middle is there."""
+    series = give_ct(patient, actor)
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    affine[0, 3] = middle - 191 / 2
+    Series.objects.filter(pk=series.pk).update(
+        state=Series.State.READY, preprocessing_report={"affine": affine.tolist()}
+    )
+    Mask.objects.filter(series=series).update(lateral_mm=extent)
+
+
+@pytest.mark.parametrize(
+    ("entered", "extent", "middle", "half"),
+    [
+        ("right", [5.0, 25.0, 40.0], 0.0, "left"),
+        ("midline", [5.0, 25.0, 40.0], 0.0, "left"),
+        ("left", [-40.0, -25.0, -5.0], 0.0, "right"),
+        ("left", [5.0, 25.0, 40.0], 60.0, "right"),  # the head lies beside the middle of the scanner
+        ("left", [5.0, 25.0, 40.0], 0.0, None),
+        ("right", [-9.0, 1.0, 9.0], 0.0, None),  # near the middle
+        ("right", [], 0.0, None),  # measured by an earlier version
+    ],
+)
+def test_side_of_the_mask(
+    entered: str, extent: list[float], middle: float, half: str | None, users: Users, patient: Patient
+) -> None:
+    lay_mask(patient, users[Role.COORDINATOR], extent, middle)
+    enter(patient, users[Role.COORDINATOR], bleed_side=entered)
+    run_rules()
+    told = f"Side is {entered.title()} on the form, and by the mask the hematoma lies in the {half} half of the head."
+    assert asked() == ({"image_side": f"{told} Check both."} if half else {})
+
+
+def test_a_corrected_side_closes_its_query(users: Users, patient: Patient) -> None:
+    lay_mask(patient, users[Role.COORDINATOR], [5.0, 25.0, 40.0])
+    enter(patient, users[Role.COORDINATOR], bleed_side="right")
+    run_rules()
+    enter(patient, users[Role.COORDINATOR], bleed_side="left")
+    assert asked() == {}
+
+
 def test_the_ct_that_counts_is_asked(users: Users, patient: Patient) -> None:
     give_ct(patient, users[Role.COORDINATOR], PatientAge="020Y")
     Series.objects.update(is_chosen=False)
@@ -150,10 +192,11 @@ def test_evidence_costs_the_same_for_many(users: Users, patient: Patient, with_v
     def cost(n: int) -> int:
         made = [PatientFactory(center=patient.center, enrolled_by=users[Role.COORDINATOR]) for _ in range(n)]
         for each in made:
-            give_ct(each, users[Role.COORDINATOR], PatientAge="064Y")
-        subjects = [Subject(each.pk, each.pk, {"volume": 1.0}) for each in made]
+            lay_mask(each, users[Role.COORDINATOR], [5.0, 25.0, 40.0])
+        Series.objects.update(acquisition={"PatientAge": "064Y"})
+        subjects = [Subject(each.pk, each.pk, {"volume": 1.0, "bleed_side": "left"}) for each in made]
         with CaptureQueriesContext(connection) as captured:
-            assert len(age_and_sex(subjects)) == len(volumes(subjects)) == n
+            assert len(age_and_sex(subjects)) == len(volumes(subjects)) == len(sides(subjects)) == n
         return len(captured)
 
     assert cost(1) == cost(7)
