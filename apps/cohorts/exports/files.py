@@ -14,11 +14,10 @@ from typing import Any
 
 import pandas as pd
 import pyreadstat
+import xlsxwriter
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
 
 from apps.cohorts.exports.columns import Column, Kind, coded, yes_no
 from apps.cohorts.table import Row
@@ -28,6 +27,8 @@ Columns = Sequence[Column]
 Rows = Sequence[Row]
 
 _NUMERIC = {Kind.WHOLE, Kind.DECIMAL, Kind.YES_NO}
+# Of a column in Excel, in characters; its own default hides the end of many names.
+_WIDTH = 14
 _MEASURES = {Kind.WHOLE: "scale", Kind.DECIMAL: "scale", Kind.DATE: "scale"}
 
 
@@ -67,39 +68,44 @@ def _codes(column: Column) -> str:
 
 def as_xlsx(columns: Columns, rows: Rows) -> bytes:
     """Return a workbook with the data (dates are dates) and the codebook."""
-    book = Workbook(write_only=True)
-    data, legend = book.create_sheet("data"), book.create_sheet("codebook")
-    data.freeze_panes = "C2"
-    data.append([_bold(data, column.name) for column in columns])
-    for row in rows:
-        data.append([_typed(data, column, row[column.key]) for column in columns])
-    legend.append([_bold(legend, name) for name in ("variable", "label", "unit", "type", "codes")])
-    for column in columns:
-        texts = (column.name, column.label, column.unit, column.kind.value, _codes(column))
-        legend.append([_text(legend, text) for text in texts])
     buffer = BytesIO()
-    book.save(buffer)
+    with xlsxwriter.Workbook(buffer, {"constant_memory": True}) as book:
+        bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd"})
+        data = book.add_worksheet("data")
+        data.freeze_panes(1, 2)
+        data.set_column(0, len(columns) - 1, _WIDTH)
+        _write_texts(data, 0, [column.name for column in columns], bold)
+        for number, row in enumerate(rows, start=1):
+            for place, column in enumerate(columns):
+                _write(data, number, place, column, row[column.key], day)
+        legend = book.add_worksheet("codebook")
+        _write_texts(legend, 0, ["variable", "label", "unit", "type", "codes"], bold)
+        for number, column in enumerate(columns, start=1):
+            texts = [column.name, column.label, column.unit, column.kind.value, _codes(column)]
+            _write_texts(legend, number, texts)
     return buffer.getvalue()
 
 
-def _typed(sheet: WriteOnlyWorksheet, column: Column, value: Any) -> Any:
+def _write(sheet: Worksheet, row: int, place: int, column: Column, value: Any, day: Format) -> None:
     if value is None or value == "":
-        return None
+        return
     if column.kind is Kind.DATE:
-        return date.fromisoformat(value)
-    return _text(sheet, value) if isinstance(value, str) else coded(value)
+        sheet.write_datetime(row, place, date.fromisoformat(value), day)
+    elif isinstance(value, str):
+        _write_text(sheet, row, place, value)
+    else:
+        sheet.write_number(row, place, coded(value))
 
 
-def _text(sheet: WriteOnlyWorksheet, text: str) -> WriteOnlyCell:
-    cell = WriteOnlyCell(sheet, text)
-    cell.data_type = "s"  # else what begins with = is written as a formula
-    return cell
+def _write_texts(sheet: Worksheet, row: int, texts: Sequence[str], style: Format | None = None) -> None:
+    for place, text in enumerate(texts):
+        _write_text(sheet, row, place, text, style)
 
 
-def _bold(sheet: WriteOnlyWorksheet, text: str) -> WriteOnlyCell:
-    cell = _text(sheet, text)
-    cell.font = Font(bold=True)
-    return cell
+def _write_text(sheet: Worksheet, row: int, place: int, text: str, style: Format | None = None) -> None:
+    # `write` would take what begins with = for a formula.
+    if sheet.write_string(row, place, text, style):
+        raise ValueError("A text is longer than a cell of a workbook can hold.")
 
 
 def as_sav(columns: Columns, rows: Rows) -> bytes:
