@@ -152,6 +152,8 @@ def override(actor: User, patient: Patient, series: Series | None, reason: str) 
 
 def on_change(patient: Patient) -> None:
     """Choose again after a commit that changed a patient's data: his day of admission may have been entered."""
+    if not patient.series.exists():
+        return  # the usual case while a form is entered; every CT that comes is judged then
     with transaction.atomic():
         locked = Patient.objects.select_for_update().get(pk=patient.pk)
         # Those who listened before this one saw the old series.

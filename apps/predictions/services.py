@@ -30,8 +30,10 @@ def schedule_prediction(patient: Patient) -> Prediction | None:
     from apps.predictions.tasks import predict
 
     experiment = serving_experiment()
+    if experiment is None:
+        return None
     series = current_series(patient)
-    if experiment is None or series is None or series.state != Series.State.READY:
+    if series is None or series.state != Series.State.READY:
         return None
     if not asks_as_now(experiment):
         return None
