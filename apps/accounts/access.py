@@ -77,12 +77,7 @@ def has_permission_everywhere(actor: Actor, permission: Permission) -> bool:
 
 def centers_with(actor: Actor, permission: Permission) -> QuerySet[Center]:
     """Return the centers in which the actor holds a permission."""
-    if has_permission_everywhere(actor, permission):
-        return Center.objects.all()
-    given = {m.center_id for m in _granting(actor, permission)}
-    if None in given:  # blinded in some of all centers
-        return Center.objects.exclude(pk__in=[key for key in _assessed_centers(actor) if key is not None])
-    return Center.objects.filter(pk__in=[key for key in given if key is not None])
+    return Center.objects.filter(in_centers(actor, permission, "pk"))
 
 
 def in_centers(actor: Actor, permission: Permission, path: str = "patient__center") -> Q:

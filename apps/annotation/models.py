@@ -21,7 +21,7 @@ class Mask(models.Model):
     abc2_ml = models.DecimalField(max_digits=8, decimal_places=2)
     # Area of the mask on each slice in mm2.
     slice_areas_mm2 = models.JSONField(default=list)
-    # See ml.hematoma.lateral_extent_mm; empty where an earlier version measured the mask.
+    # See ml.hematoma.lateral_extent_mm; empty until it is measured, as in masks of earlier times.
     lateral_mm = models.JSONField(default=list)
     # Shape and density by the names of ml.hematoma.FEATURES, and the version of the program that measured them: empty
     # and 0 until the CT's densities could be read.

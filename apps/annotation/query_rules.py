@@ -19,6 +19,7 @@ from apps.imaging.models import Series
 from apps.imaging.selectors import chosen_series
 from apps.patients.models import Patient
 from ml.hematoma import side_of
+from ml.preprocessing import lateral_middle_mm
 
 AGE, SEX, VOLUME, SIDE = "image_age", "image_sex", "image_volume", "image_side"
 SEXES = {"male": "M", "female": "F"}
@@ -62,8 +63,6 @@ def volumes(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
 
 def sides(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
     """Return the side of the head on which the mask that counts lies, where it lies clearly on one."""
-    from ml.preprocessing.output import SHAPE
-
     asked = [Patient(pk=each.patient_id) for each in subjects if "bleed_side" in each.values]
     masks: Mapping[int, Mask] = current_masks(asked) if asked else {}
     heads = Series.objects.filter(pk__in={mask.series_id for mask in masks.values()}, state=Series.State.READY)
@@ -72,9 +71,7 @@ def sides(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
     for patient_id, mask in masks.items():
         affine = affines.get(mask.series_id)
         if affine and mask.lateral_mm:
-            # The networks' image lies around the middle of the brain, along the patient's axes.
-            middle = affine[0][3] + affine[0][0] * (SHAPE[2] - 1) / 2
-            side = side_of(mask.lateral_mm, middle)
+            side = side_of(mask.lateral_mm, lateral_middle_mm(affine))
             if side is not None:
                 found[patient_id] = {"bleed_side": {"side": side, "version": mask.version}}
     return found

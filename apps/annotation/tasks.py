@@ -20,17 +20,17 @@ TRIED_AGAIN_AFTER = timedelta(hours=6)
 
 @durable_task(queue="imaging")
 def measure_mask(job: JobHandle, *, mask_id: int) -> None:
-    """Measure shape and density of a mask. Doing it twice writes the same numbers."""
+    """Measure place, shape and density of a mask. Doing it twice writes the same numbers."""
     job.report("Measuring the hematoma", 0.1)
     services.measure_features(Mask.objects.select_related("series").get(pk=mask_id))
 
 
 @periodic
 def queue_stale() -> None:
-    """Have masks measured that lack their features, or have those of another version of the program."""
+    """Have masks measured that lack their place or their features, or have those of another version of the program."""
     failed = Q(job__state=Job.State.FAILED, job__finished_at__lt=timezone.now() - TRIED_AGAIN_AFTER)
     free = Q(job=None) | Q(job__state=Job.State.SUCCEEDED) | failed
-    stale = Mask.objects.filter(free).exclude(features_version=FEATURES_VERSION)
+    stale = Mask.objects.filter(free).exclude(~Q(lateral_mm=[]), features_version=FEATURES_VERSION)
     for mask in stale.exclude(series__state=Series.State.FAILED).order_by("-pk")[:STALE_A_MINUTE]:
         mask.job = measure_mask.enqueue(mask_id=mask.pk)
         mask.save(update_fields=["job"])

@@ -8,6 +8,7 @@ from ml.preprocessing.report import Finding, PreprocessingReport
 from ml.preprocessing.version import PREPROCESSING_VERSION
 
 if TYPE_CHECKING:
+    from ml.preprocessing.output import lateral_middle_mm
     from ml.preprocessing.pipeline import Preprocessed, preprocess
     from ml.preprocessing.resizing import resize
 
@@ -17,8 +18,12 @@ __all__ = [
     "Preprocessed",
     "PreprocessingError",
     "PreprocessingReport",
+    "lateral_middle_mm",
     "preprocess",
     "resize",
 ]
 
-__getattr__ = lazy(__name__, {"Preprocessed": "pipeline", "preprocess": "pipeline", "resize": "resizing"})
+__getattr__ = lazy(
+    __name__,
+    {"Preprocessed": "pipeline", "lateral_middle_mm": "output", "preprocess": "pipeline", "resize": "resizing"},
+)

@@ -8,6 +8,8 @@ vertex to the foramen magnum, about 155 mm high; a brain that does not fit is na
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -58,6 +60,17 @@ def output_affine(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArra
     affine = np.diag([*steps, 1.0])
     affine[:3, 3] = (low + high) / 2 - steps * (np.array(SHAPE[::-1]) - 1) / 2
     return affine
+
+
+def lateral_middle_mm(affine: Sequence[Sequence[float]]) -> float:
+    """Return x of LPS in mm in the middle of the output grid, which is the middle of the brain's bounding box.
+
+    Parameters
+    ----------
+    affine
+        That of the report: four rows of four, from indices (x, y, z) to LPS mm.
+    """
+    return affine[0][3] + affine[0][0] * (SHAPE[2] - 1) / 2
 
 
 def render(

@@ -56,6 +56,23 @@ def test_a_mask_is_kept_where_the_densities_cannot_be_read(
     assert (saved.features, saved.features_version, str(saved.volume_ml)) == ({}, 0, "0.29")
 
 
+def test_a_mask_of_earlier_times_gets_its_place(
+    mask: Mask, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    place = list(mask.lateral_mm)
+    tasks.queue_stale()
+    assert Mask.objects.get(pk=mask.pk).job is None, "it has all"
+    Mask.objects.filter(pk=mask.pk).update(lateral_mm=[])
+    tasks.queue_stale()
+    mask.refresh_from_db()
+    with django_capture_on_commit_callbacks(execute=True):
+        run_job(job_id=mask.job_id)
+    mask.refresh_from_db()
+    assert mask.lateral_mm == place
+    tasks.queue_stale()
+    assert Mask.objects.get(pk=mask.pk).job_id == mask.job_id, "nothing is left to measure"
+
+
 def test_outdated_masks_are_measured_anew(mask: Mask, django_capture_on_commit_callbacks: Callable[..., Any]) -> None:
     before, place = mask.features, list(mask.lateral_mm)
     outdate(mask, lateral_mm=[])

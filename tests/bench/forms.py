@@ -22,8 +22,8 @@ from tests.services.servers import Server, free_port
 from tests.services.site import ROOT
 
 USERS, SECONDS, PATIENTS_PER_CENTER = 50, 60.0, 400
-# Seconds between two steps of one person. A form has 45 fields, so even the longer pause is a short one for filling it;
-# with the shorter one the figure tells how far that is from what the machine can't bear.
+# Seconds between two steps of one person. A form has 45 fields, so even the longer pause is short for who fills it in;
+# the shorter one tells how much more the machine bears.
 USUAL, HURRIED = (5.0, 15.0), (1.0, 5.0)
 WARM_UP = 20
 TARGET = 0.15

@@ -202,18 +202,18 @@ def _history() -> list[list[tuple[Any, ...]]]:
 
 
 def _check_kept(step: Any, patients: list[Patient], rows: list[tuple[Any, ...]]) -> None:
-    """What was typed and accepted is in the history, unless it is what stood there before."""
+    """What was typed and accepted is in the history of its form, or of its second entry."""
     variables = load_dictionary().variables
     form = form_of(Patient.objects.get(pk=patients[step[1]].pk))
     if not form.pk:
         return  # nothing but blanks
     entry = form.second_entries.last()
-    owner, names = (
-        (form.pk, set(TYPED)) if step[0] == "save" else (entry and entry.pk, set(entry.variables if entry else ()))
-    )
-    kept = {(variable, value) for _pk, key, variable, value, _version in rows if key == owner}
+    owner = form if step[0] == "save" else entry
+    if owner is None:
+        return
+    kept = {(variable, value) for _pk, key, variable, value, _version in rows if key == owner.pk}
     for name, typed in asked_now(step[2]).items():
-        if typed and name in names:
+        if typed and (owner is form or name in entry.variables):
             assert (name, as_data(parse_value(variables[name], typed))) in kept, (name, typed)
 
 

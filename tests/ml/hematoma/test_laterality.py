@@ -9,8 +9,7 @@ import pytest
 from scipy.optimize import brentq
 
 from ml.hematoma import lateral_extent_mm, side_of
-from ml.preprocessing import preprocess
-from ml.preprocessing.output import SHAPE
+from ml.preprocessing import lateral_middle_mm, preprocess
 from ml.simulation import PhantomSpec, Side, Site, simulate_ct
 from ml.volumes import MaskError, read_series
 from tests.ml.hematoma.bodies import EVEN, MIXED, ellipsoid, geometry_of
@@ -76,6 +75,5 @@ def test_the_side_of_a_phantom(tmp_path: Path, site: Site, sides: bool, side: Si
     spec = PhantomSpec(site=site, side=side, volume_ml=8.0, rows=256, columns=256, gantry_tilt_degrees=15.0)
     truth = simulate_ct(tmp_path, spec=spec, seed=11)
     volume = read_series(tmp_path.iterdir())
-    affine = preprocess(volume).report.affine
-    middle = affine[0][3] + affine[0][0] * (SHAPE[2] - 1) / 2
+    middle = lateral_middle_mm(preprocess(volume).report.affine)
     assert side_of(lateral_extent_mm(truth.hematoma_mask, volume), middle) == (side.value if sides else None)
