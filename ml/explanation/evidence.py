@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ml.explanation.gradients import mean_gradients
 from ml.nets import ClinicalNet, DenseFeatures, FusionNet
-from ml.preprocessing.output import SHAPE, VOXEL_MM
+from ml.preprocessing.box import SHAPE, VOXEL_MM
 
 METHOD = "mean gradient from a uniform brain"
 _NODES = 2

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
 from ml.errors import MLError
-from ml.preprocessing.output import SHAPE
+from ml.preprocessing.box import SHAPE
 from ml.volumes import Geometry
 
 

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from ml.lazy import lazy
+from ml.preprocessing.box import lateral_middle_mm
 from ml.preprocessing.errors import PreprocessingError
 from ml.preprocessing.report import Finding, PreprocessingReport
 from ml.preprocessing.version import PREPROCESSING_VERSION
 
 if TYPE_CHECKING:
-    from ml.preprocessing.output import lateral_middle_mm
     from ml.preprocessing.pipeline import Preprocessed, preprocess
     from ml.preprocessing.resizing import resize
 
@@ -25,5 +25,5 @@ __all__ = [
 
 __getattr__ = lazy(
     __name__,
-    {"Preprocessed": "pipeline", "lateral_middle_mm": "output", "preprocess": "pipeline", "resize": "resizing"},
+    {"Preprocessed": "pipeline", "preprocess": "pipeline", "resize": "resizing"},
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.preprocessing.output import SHAPE, VOXEL_MM
+from ml.preprocessing.box import SHAPE, VOXEL_MM
 from ml.preprocessing.report import Finding
 
 TILT_DEGREES = 1.0

@@ -1,19 +1,12 @@
-"""The network's input: a brain in a box of fixed size in millimeters.
-
-The box is 192 mm (left-right) x 192 mm (front-back) x 160 mm (height) around the middle of the brain, so one voxel is
-1 x 1 x 2 mm = 2 uL. A box fitted to each brain would fill the grid better, but would hide how large a hematoma is: the
-same 30 mL would cover more voxels in a small head. An adult skull's cavity is at most about 190 mm long and, from the
-vertex to the foramen magnum, about 155 mm high; a brain that does not fit is named in the report.
-"""
+"""The network's input: what of the brain lies in the box, windowed and resampled."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from ml.preprocessing.box import SHAPE, VOXEL_MM
 from ml.preprocessing.grids import (
     Floats,
     Mask,
@@ -29,8 +22,6 @@ from ml.preprocessing.grids import (
 from ml.preprocessing.morphology import squared_distance
 from ml.volumes import Volume
 
-SHAPE = (80, 192, 192)
-VOXEL_MM = (2.0, 1.0, 1.0)
 WINDOW_HU = (0.0, 90.0)
 FAR_MM = 10.0
 LEAST_SHARE = 0.05  # of a voxel that the mask must fill for its mean to be taken
@@ -49,28 +40,6 @@ def brain_box(mask: Mask, volume: Volume) -> tuple[NDArray[np.float64], NDArray[
     ends = np.stack([rows.argmax(axis=1), rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)])
     points = volume.voxel_to_lps(z + box[0].start, y + box[1].start, ends + box[2].start).reshape(-1, 3)
     return points.min(axis=0), points.max(axis=0)
-
-
-def output_affine(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where the output grid lies: (4, 4), from indices (x, y, z) to LPS mm, around the middle of a bounding box.
-
-    The axes are the patient's: x to the left, y to the back, z to the head, whatever the tilt of the slices.
-    """
-    steps = np.array(VOXEL_MM[::-1])
-    affine = np.diag([*steps, 1.0])
-    affine[:3, 3] = (low + high) / 2 - steps * (np.array(SHAPE[::-1]) - 1) / 2
-    return affine
-
-
-def lateral_middle_mm(affine: Sequence[Sequence[float]]) -> float:
-    """Return x of LPS in mm in the middle of the output grid, which is the middle of the brain's bounding box.
-
-    Parameters
-    ----------
-    affine
-        That of the report: four rows of four, from indices (x, y, z) to LPS mm.
-    """
-    return affine[0][3] + affine[0][0] * (SHAPE[2] - 1) / 2
 
 
 def render(

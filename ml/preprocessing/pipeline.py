@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.preprocessing.box import output_affine
 from ml.preprocessing.errors import NOT_A_HEAD, PreprocessingError
 from ml.preprocessing.findings import collect_findings
 from ml.preprocessing.grids import Floats, Mask, Stack, stack_of
-from ml.preprocessing.output import brain_box, output_affine, render
+from ml.preprocessing.output import brain_box, render
 from ml.preprocessing.refine import refine
 from ml.preprocessing.report import PreprocessingReport
 from ml.preprocessing.skull import Cavity, find_cavity

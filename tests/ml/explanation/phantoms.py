@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from ml.preprocessing import Preprocessed, preprocess
-from ml.preprocessing.output import SHAPE, VOXEL_MM
+from ml.preprocessing.box import SHAPE, VOXEL_MM
 from ml.simulation import MAX_VOLUME_ML, PhantomSpec, Side, Site, simulate_ct
 from ml.simulation.head_brain import paint_brain, ventricles
 from ml.simulation.head_model import FORAMEN_MAGNUM, HeadModel, cavity_distance, make_head
