@@ -47,7 +47,7 @@ def register_parts() -> None:
 def _section(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     form = selectors.form_of(patient)
     panel = panel_of(person(request.user), form)
-    double = stand_of(person(request.user), form)
+    double = stand_of(person(request.user), form, panel.state.lock)
     return {
         "panel": panel,
         "double": double,

@@ -18,7 +18,7 @@ from apps.core.errors import Refusal
 from apps.crf import selectors
 from apps.crf.dictionary import load_dictionary
 from apps.crf.dictionary_checks import RESERVED
-from apps.crf.double_entry.blinding import own_entry, refuse_if_blinded
+from apps.crf.double_entry.blinding import refuse_if_blinded
 from apps.crf.double_entry.selectors import stand_of
 from apps.crf.drafts import discard_draft, draft_of
 from apps.crf.forms import Entry, Reason, build_sections, raw_texts
@@ -54,8 +54,6 @@ def form(
     if request.method == "POST":
         return _save(request, patient, place)
     stored = selectors.form_of(patient, place)
-    if (entry := own_entry(request.user, stored)) is not None:
-        return redirect("double-entry:entry", entry.pk)
     draft = draft_of(request.user, patient, place)
     if draft is not None and draft.dictionary_version != load_dictionary().id:
         return _ask_anew(request, patient, stored, draft.typed, draft.read_version)
@@ -153,9 +151,12 @@ def _render(
     request: HttpRequest, patient: Patient, stored: CrfForm, entry: Entry, version: int, problem: Refusal | None = None,
     *, draft: CrfDraft | None = None,
 ) -> HttpResponse:  # fmt: skip
-    questions = questions_of(stored.place)
-    writable = writable_variables(cast(User, request.user), patient, questions)
-    panel = panel_of(cast(User, request.user), stored)
+    questions, reader = questions_of(stored.place), person(request.user)
+    writable = writable_variables(reader, patient, questions)
+    panel = panel_of(reader, stored)
+    double = stand_of(reader, stored, panel.state.lock)
+    if double.is_own and double.entry:
+        return redirect("double-entry:entry", double.entry.pk)
     if panel.state.lock is not None:
         writable, draft = frozenset(), None
     sections = build_sections(questions, stored, writable, entry)
@@ -163,7 +164,7 @@ def _render(
     context = {
         "patient": patient,
         "panel": panel,
-        "double": stand_of(person(request.user), stored),
+        "double": double,
         "form_title": title_of(stored.place),
         "form_url": form_url(patient, stored.place),
         "sections": sections,
@@ -171,8 +172,8 @@ def _render(
         "asked_by": load_dictionary().id,
         "stored": stored,
         "can_save": bool(writable),
-        "query_counts": open_by_variable(request.user, stored),
-        "can_ask": has_permission(request.user, Permission.OPEN_QUERIES, patient.center),
+        "query_counts": open_by_variable(reader, stored),
+        "can_ask": has_permission(reader, Permission.OPEN_QUERIES, patient.center),
         "completeness": selectors.completeness(stored),
         "problem": problem,
         "draft": draft,
@@ -185,6 +186,9 @@ def _render(
             for finding in entry.warnings
         ],
     }
-    # Who opens the page has asked for nothing that could be refused.
-    status = problem.status if problem and request.method == "POST" else 200
-    return render(request, "crf/form.html", context, status=status)
+    return render(request, "crf/form.html", context, status=_status(request, problem))
+
+
+def _status(request: HttpRequest, problem: Refusal | None) -> int:
+    """Who opens the page has asked for nothing that could be refused."""
+    return problem.status if problem and request.method == "POST" else 200

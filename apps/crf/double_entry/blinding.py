@@ -43,11 +43,6 @@ def hidden_patients(actor: User) -> set[int]:
     return set(_open_of(actor).filter(form__main_of__isnull=False).values_list("form__main_of", flat=True))
 
 
-def own_entry(actor: Actor, form: CrfForm) -> SecondEntry | None:
-    """Return the actor's open second entry of a form."""
-    return _open_of(actor).filter(form=form).first() if form.pk else None
-
-
 def refuse_if_blinded(actor: Actor, *forms: CrfForm) -> None:
     """Raise BlindedError where one of the forms is hidden from the actor."""
     keys = [form.pk for form in forms if form.pk]

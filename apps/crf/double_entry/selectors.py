@@ -17,7 +17,6 @@ from apps.crf.double_entry.models import SecondEntry
 from apps.crf.models import CrfForm, CrfValue, FormAct
 from apps.crf.places import Place
 from apps.crf.selectors import questions_of
-from apps.crf.signatures.locks import lock_of
 from apps.patients.models import Patient
 
 State = SecondEntry.State
@@ -67,10 +66,11 @@ def live_entry(form: CrfForm) -> SecondEntry | None:
     return entries.first() if entries is not None else None
 
 
-def stand_of(actor: User, form: CrfForm) -> Stand:
-    """Return where a form stands, for one reader."""
+def stand_of(actor: User, form: CrfForm, lock: FormAct | None) -> Stand:
+    """Return where a form stands, for one reader; `lock` is the form's."""
     entry, marked = live_entry(form), marked_variables(questions_of(form.place))
-    can_start = entry is None and bool(marked) and form.version > 0 and _is_awaiting(actor, form)
+    is_open = entry is None and lock is None and form.version > 0
+    can_start = is_open and bool(marked) and _is_awaiting(actor, form)
     is_own = entry is not None and entry.state == State.OPEN and entry.entered_by_id == actor.pk
     can_reconcile = (
         entry is not None and entry.state == State.SUBMITTED
@@ -84,14 +84,14 @@ def stand_of(actor: User, form: CrfForm) -> Stand:
 
 
 def _is_awaiting(actor: User, form: CrfForm) -> bool:
-    """Say of one saved form without a second entry whether it is among those of `awaiting`, with less work."""
+    """Say of an open, saved form without a second entry whether it is among those of `awaiting`, with less work."""
     questions = questions_of(form.place)
     asked = {each.outcome for each in questions.variables.values() if each.double_entry and each.is_typed}
     needed = {False: Permission.ENTER_CRF, True: Permission.ENTER_OUTCOME}
     if not any(has_permission(actor, needed[flag], form.patient.center) for flag in asked):
         return False
     own = CrfValue.objects.filter(form=form, recorded_by=actor, variable__in=_marked_anywhere())
-    return lock_of(form) is None and not own.exists()
+    return not own.exists()
 
 
 def stands_of(patient: Patient) -> dict[Place, Stand]:

@@ -27,10 +27,11 @@ from tests.crf.double_entry.steps import Users, colleague, enter, keep, start, s
 from tests.predictions.test_blinding import crawl
 
 pytestmark = pytest.mark.django_db
-# What no page has by chance: hours, a date, the due date of the visit that follows from it, and a text.
-FIRST = {"admission_date": "2017-03-19", "onset_to_ct_hours": "13.4", "outcome_assessor": "QZX-9917", "age": 83}
-MARKS = ("2017-03-19", "2017-06-19", "13.4", "QZX-9917")
-SECOND_MARKS = ("17.7", "2016-02-28")
+# What no page has by chance (a time of day has no second 70): hours, a date, the due date of the visit that follows
+# from it, and a text.
+FIRST = {"admission_date": "2017-03-19", "onset_to_ct_hours": "70.93", "outcome_assessor": "QZX-9917", "age": 83}
+MARKS = ("2017-03-19", "2017-06-19", "70.93", "QZX-9917")
+SECOND_MARKS = ("68.74", "2016-02-28")
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def blinded(two_centers: tuple[Center, Center]) -> User:
 @pytest.fixture
 def form(users: Users, patient: Patient) -> CrfForm:
     form = enter(users[Role.COORDINATOR], patient, sex="male", **FIRST)
-    enter(users[Role.COORDINATOR], patient, onset_to_ct_hours="13.6")
-    form = enter(users[Role.COORDINATOR], patient, onset_to_ct_hours="13.4")
+    enter(users[Role.COORDINATOR], patient, onset_to_ct_hours="70.95")
+    form = enter(users[Role.COORDINATOR], patient, onset_to_ct_hours="70.93")
     open_query(actor=users[Role.DATA_MANAGER], patient=patient, variable="onset_to_ct_hours", text="So late?")
     return form
 
@@ -94,7 +95,7 @@ def test_a_crawler_finds_no_first_value(
 def test_nobody_finds_a_second_value_before_it_is_submitted(
     users: Users, blinded: User, patient: Patient, form: CrfForm, client_as: Callable[[User], Client]
 ) -> None:
-    entry = keep(blinded, start(blinded, form), onset_to_ct_hours="17.7", admission_date="2016-02-28")
+    entry = keep(blinded, start(blinded, form), onset_to_ct_hours="68.74", admission_date="2016-02-28")
     for role in (Role.COORDINATOR, Role.DATA_MANAGER, Role.PI, Role.MONITOR):
         client = client_as(users[role])
         addresses = [
@@ -134,5 +135,5 @@ def test_giving_up_ends_the_blinding(
     client = client_as(blinded)
     assert client.get(f"/patients/{patient}/crf/").status_code == 302
     assert client.post(f"/double-entry/{entry.pk}/give-up/").status_code == 302
-    assert "13.4" in client.get(f"/patients/{patient}/crf/").content.decode()
+    assert "70.93" in client.get(f"/patients/{patient}/crf/").content.decode()
     assert SecondEntry.objects.get().state == "given_up"

@@ -22,7 +22,7 @@ from apps.crf.missing import Absent, Missing
 from apps.crf.models import CrfForm, CrfValue, Part
 from apps.crf.places import Place
 from apps.crf.services import FormErrors
-from apps.crf.signatures.locks import FormLocked
+from apps.crf.signatures.locks import FormLocked, lock_of
 from apps.crf.signatures.selectors import signatures_of
 from apps.crf.signatures.services import lock_form, sign_form, unlock_form
 from apps.patients.models import Patient
@@ -51,7 +51,7 @@ def code_of(error: pytest.ExceptionInfo[Refusal]) -> str:
 def test_the_form_offers_a_second_entry_to_whom_the_worklist_does(users: Users, second: User, form: CrfForm) -> None:
     def check() -> list[bool]:
         people = [*users.values(), second]
-        offered = [stand_of(person, form).can_start for person in people]
+        offered = [stand_of(person, form, lock_of(form)).can_start for person in people]
         assert offered == [awaiting(person).filter(pk=form.pk).exists() for person in people]
         return offered
 
