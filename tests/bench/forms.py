@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -94,7 +95,7 @@ def _people() -> tuple[list[str], list[str]]:
 
 @contextmanager
 def _web() -> Iterator[str]:
-    """Serve the test database as docker/Dockerfile does: as many processes as cores, four threads each."""
+    """Serve the test database as docker/Dockerfile does, on a loopback port."""
     from django.db import connection
 
     port = free_port()
@@ -103,10 +104,7 @@ def _web() -> Iterator[str]:
         "DATABASE_URL": urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}")),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "platform"), str(ROOT)]),
     }
-    command = [
-        sys.executable, "-W", "ignore", "-m", "gunicorn", "ichor.wsgi", "-b", f"127.0.0.1:{port}",
-        "-w", str(os.cpu_count() or 2), "--threads", "4",
-    ]  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-m", *_served(f"127.0.0.1:{port}")]
     root = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -122,6 +120,14 @@ def _web() -> Iterator[str]:
             yield root
         finally:
             web.kill()
+
+
+def _served(address: str) -> list[str]:
+    """Return the command of docker/Dockerfile, with another address."""
+    lines = (ROOT / "docker" / "Dockerfile").read_text().splitlines()
+    command = json.loads(next(line for line in lines if line.startswith("CMD ")).removeprefix("CMD "))
+    command[command.index("--bind") + 1] = address
+    return list(command)
 
 
 def _work(root: str, sessions: list[str], patients: list[str], pause: tuple[float, float]) -> Times:

@@ -31,7 +31,7 @@ DATABASE = "ichor_bench_imaging"
 
 
 class Platform(Study):
-    """The platform with as many web processes as there are cores, four threads each, as docker/Dockerfile runs it."""
+    """The platform with as many web processes as there are cores, four threads each."""
 
     def start(self) -> None:
         self.port = free_port()

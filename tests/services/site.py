@@ -81,7 +81,7 @@ class Site:
         """Start gunicorn on a loopback port."""
         port = free_port()
         log = self.folder / "web.log"
-        command = [sys.executable, "-m", "gunicorn", "ichor.wsgi", "-b", f"127.0.0.1:{port}", "-w", "1"]
+        command = [sys.executable, "-m", "gunicorn", "ichor.wsgi", "-b", f"127.0.0.1:{port}", "-w", "1", "--preload"]
         web = Server(command, log, lambda: "Booting worker" in log.read_text(), cwd=ROOT, env=self.environment)
         web.start()
         return web, port
