@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import Center, Membership, User
 from apps.accounts.policy import CENTER_ROLES, Role
+from apps.accounts.signals import account_changed
 from apps.core.errors import Conflict, Refusal
 
 
@@ -16,6 +17,7 @@ def create_center(*, code: str, name: str) -> Center:
     center = Center(code=code.strip(), name=name.strip())
     _check(center)
     center.save()
+    _tell("create_center", center, center, code=[None, center.code], name=[None, center.name])
     return center
 
 
@@ -30,6 +32,7 @@ def create_user(*, username: str, full_name: str, email: str, password: str) -> 
     user.set_password(password)
     _check(user)
     user.save()
+    _tell("create_account", user, None, username=[None, user.username], full_name=[None, user.full_name])
     return user
 
 
@@ -43,7 +46,21 @@ def give_role(*, user: User, role: Role, center: Center | None) -> Membership:
     membership, created = Membership.objects.get_or_create(user=user, role=role, center=center)
     if not created:
         raise Conflict("role_known", _("The account has this role already."))
+    _tell("give_role", user, center, role=[None, str(role)])
     return membership
+
+
+@transaction.atomic
+def take_role(*, user: User, role: Role, center: Center | None) -> None:
+    """Take a role away; what the person did with it stays his."""
+    deleted, _rows = Membership.objects.filter(user=user, role=role, center=center).delete()
+    if not deleted:
+        raise Conflict("role_absent", _("The account does not have this role there."))
+    _tell("take_role", user, center, role=[str(role), None])
+
+
+def _tell(action: str, target: User | Center, center: Center | None, **changes: list[str | None]) -> None:
+    account_changed.send(type(target), action=action, target=target, center=center, changes=changes)
 
 
 def _check(row: Center | User) -> None:

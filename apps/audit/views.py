@@ -7,8 +7,9 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from apps.accounts.access import require
+from apps.accounts.access import person, require
 from apps.accounts.policy import Permission
+from apps.audit.accounts import record_download
 from apps.audit.download import csv_lines
 from apps.audit.forms import TrailFilter
 from apps.audit.selectors import TrailPage, all_in_words, chosen_events, hidden_from, page_of
@@ -39,6 +40,7 @@ def download(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     if not form.is_valid():
         context = {"form": form, "page": TrailPage([], has_older=False), "query": _without_place(request)}
         return render(request, "audit/list.html", context, status=422)
+    record_download(person(request.user))
     events = all_in_words(chosen_events(request.user, form.cleaned_data))
     response = StreamingHttpResponse(csv_lines(events, get_language() or "en"), content_type="text/csv; charset=utf-8")
     name = f"audit-trail-{timezone.now():%Y%m%d-%H%M%S}.csv"

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from apps.accounts.models import Center, Membership, User
+from apps.accounts.models import Center, User
 from apps.accounts.policy import CENTER_ROLES, Role
+from apps.accounts.services import create_center, create_user, give_role
 
 # Shown on the sign-in page of the demonstration, and accepted nowhere else.
 PASSWORD = "simulated-study"  # noqa: S105
@@ -36,22 +37,20 @@ COORDINATORS = {code: "coordinator" if code == "C1" else f"coordinator-{code.low
 def create_people() -> None:
     """Create the centers and accounts; those that exist are left as they are."""
     for code, name in CENTERS.items():
-        Center.objects.get_or_create(code=code, defaults={"name": name})
+        if not Center.objects.filter(code=code).exists():
+            create_center(code=code, name=name)
     others = [
         Account(username, f"Demo coordinator {code}", Role.COORDINATOR, code)
         for code, username in COORDINATORS.items()
         if code != "C1"
     ]
     for account in ACCOUNTS + others:
-        user, created = User.objects.get_or_create(
-            username=account.username,
-            defaults={"full_name": account.full_name, "email": f"{account.username}@example.org"},
-        )
-        if created:
-            user.set_password(PASSWORD)
-            user.save(update_fields=["password"])
-            center = Center.objects.get(code=account.center) if account.center else None
-            Membership.objects.create(user=user, role=account.role, center=center)
+        if User.objects.filter(username=account.username).exists():
+            continue
+        email = f"{account.username}@example.org"
+        user = create_user(username=account.username, full_name=account.full_name, email=email, password=PASSWORD)
+        center = Center.objects.get(code=account.center) if account.center else None
+        give_role(user=user, role=account.role, center=center)
 
 
 def sign_in_table() -> list[tuple[str, str, str]]:
