@@ -9,7 +9,7 @@ from ml.training import TrainingConfig
 
 CHOICES = [
     ("study", _("As in the published study: 80 × 192 × 192 voxels (needs a GPU)")),
-    ("small", _("Small images: minutes on two processor cores, for trying things out")),
+    ("small", _("Small images: 1 to 2 minutes a network on two processor cores, for trying things out")),
 ]
 
 DESIGNS = [
