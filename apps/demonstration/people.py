@@ -31,6 +31,8 @@ class Account:
 
 ACCOUNTS = [Account(str(role), f"Demo {role.label}", role, "C1" if role in CENTER_ROLES else None) for role in Role]
 COORDINATORS = {code: "coordinator" if code == "C1" else f"coordinator-{code.lower()}" for code in CENTERS}
+# Enters the forms of one center a second time.
+SECOND = Account("coordinator-c1b", "Demo second coordinator C1", Role.COORDINATOR, "C1")
 
 
 @transaction.atomic
@@ -44,7 +46,7 @@ def create_people() -> None:
         for code, username in COORDINATORS.items()
         if code != "C1"
     ]
-    for account in ACCOUNTS + others:
+    for account in [*ACCOUNTS, *others, SECOND]:
         if User.objects.filter(username=account.username).exists():
             continue
         email = f"{account.username}@example.org"

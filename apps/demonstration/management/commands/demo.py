@@ -16,6 +16,7 @@ from apps.demonstration import processes
 from apps.demonstration.cohort import best_probabilities, build_cohort
 from apps.demonstration.people import create_people, sign_in_table
 from apps.demonstration.summary import summary_lines
+from apps.demonstration.worklists import fill_worklists
 from apps.experiments.models import Experiment
 from apps.experiments.presets import config_of
 from apps.experiments.progress import progress_of
@@ -51,6 +52,7 @@ class Command(BaseCommand):
             with processes.workers() as running:
                 build_cohort(analysed=patients, in_hospital=in_hospital, report=self.report)
                 self.wait("preprocessing", running)
+                fill_worklists()
                 self.train(epochs)
                 self.wait("training", running)
                 self.stdout.write("\n".join(summary_lines(best_probabilities(patients + in_hospital))))
