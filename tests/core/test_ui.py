@@ -62,6 +62,11 @@ def test_p_value(p, expected):
     assert ui.p_value(p) == expected
 
 
+@pytest.mark.parametrize(("p", "expected"), [(0.00099, "P < 0.001"), (0.0496, "P = 0.050"), (None, "P = –")])
+def test_p_statement(p, expected):
+    assert ui.p_statement(p) == expected
+
+
 @pytest.mark.parametrize(("seconds", "expected"), [(4, "4 s"), (-3, "0 s"), (119, "119 s"), (125, "2 min")])
 def test_age(seconds, expected):
     assert ui.age(timezone.now() - timedelta(seconds=seconds)).replace(NARROW, " ") == expected

@@ -108,6 +108,13 @@ def p_value(value: float | None) -> str:
 
 
 @register.filter
+def p_statement(value: float | None) -> str:
+    """A P value in a sentence: "P = 0.023", "P < 0.001"."""
+    text = p_value(value)
+    return f"P < {text[1:]}" if text.startswith("<") else f"P = {text}"
+
+
+@register.filter
 def age(moment: datetime) -> str:
     """How long ago something was, to the second while that matters: "4 s", later "12 min"."""
     seconds = max(0, round((timezone.now() - moment).total_seconds()))
