@@ -23,7 +23,4 @@ __all__ = [
     "resize",
 ]
 
-__getattr__ = lazy(
-    __name__,
-    {"Preprocessed": "pipeline", "preprocess": "pipeline", "resize": "resizing"},
-)
+__getattr__ = lazy(__name__, {"Preprocessed": "pipeline", "preprocess": "pipeline", "resize": "resizing"})

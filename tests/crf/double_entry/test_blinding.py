@@ -20,6 +20,7 @@ from apps.crf.drafts import keep_draft
 from apps.crf.models import CrfForm, Query
 from apps.crf.places import MAIN_PLACE
 from apps.crf.queries.services import open_queries, open_query
+from apps.crf.selectors import form_of
 from apps.crf.services import save_form
 from apps.patients.blinding import may
 from apps.patients.models import Patient
@@ -107,6 +108,20 @@ def test_nobody_finds_a_second_value_before_it_is_submitted(
     submit(blinded, entry)
     shown = client_as(users[Role.PI]).get(f"/double-entry/{entry.pk}/reconcile/")
     assert all(mark in shown.content.decode() for mark in SECOND_MARKS)
+
+
+@pytest.mark.parametrize("typed", [{"age": "600"}, {"age": "84"}, {"age": "84", "version": "1"}, {}])
+def test_a_save_of_the_first_form_tells_no_first_value(
+    blinded: User, patient: Patient, form: CrfForm, client_as: Callable[[User], Client], typed: dict[str, str]
+) -> None:
+    entry = start(blinded, form)
+    client = client_as(blinded)
+    answer = client.post(f"/patients/{patient}/crf/", {"version": str(form.version), "reason": "typing error"} | typed)
+    assert (answer.status_code, answer.headers.get("Location")) == (302, f"/double-entry/{entry.pk}/") or (
+        answer.status_code == 409
+    )
+    assert telling({"": answer.content.decode()}, MARKS) == {}
+    assert form_of(Patient.objects.get(pk=patient.pk)).version == form.version
 
 
 def test_what_would_tell_a_first_value_is_refused(users: Users, blinded: User, patient: Patient, form: CrfForm) -> None:
