@@ -46,7 +46,7 @@ def give_role(*, user: User, role: Role, center: Center | None) -> Membership:
     membership, created = Membership.objects.get_or_create(user=user, role=role, center=center)
     if not created:
         raise Conflict("role_known", _("The account has this role already."))
-    _tell("give_role", user, center, role=[None, str(role)])
+    _tell("give_role", user, center, username=[None, user.username], role=[None, str(role)])
     return membership
 
 
@@ -56,7 +56,7 @@ def take_role(*, user: User, role: Role, center: Center | None) -> None:
     deleted, _rows = Membership.objects.filter(user=user, role=role, center=center).delete()
     if not deleted:
         raise Conflict("role_absent", _("The account does not have this role there."))
-    _tell("take_role", user, center, role=[str(role), None])
+    _tell("take_role", user, center, username=[user.username, None], role=[str(role), None])
 
 
 def _tell(action: str, target: User | Center, center: Center | None, **changes: list[str | None]) -> None:

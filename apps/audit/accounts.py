@@ -19,7 +19,8 @@ from apps.audit.words import Action, Kind, Shown, register
 
 def register_words() -> None:
     """Register the words of accounts."""
-    role = {"role": Shown(_("role"), show=_role)}
+    name = {"username": Shown(_("user name"))}
+    role = name | {"role": Shown(_("role"), show=_role)}
     register(
         Kind("accounts.user", _("Account")),
         Kind("accounts.center", _("Center")),
@@ -27,7 +28,7 @@ def register_words() -> None:
         Action(
             "create_account",
             _("Created an account"),
-            {"username": Shown(_("user name")), "full_name": Shown(_("full name"))},
+            name | {"full_name": Shown(_("full name"))},
         ),
         Action("give_role", _("Gave an account a role"), role),
         Action("take_role", _("Took a role from an account"), role),

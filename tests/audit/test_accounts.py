@@ -72,14 +72,14 @@ def test_what_the_command_line_gives_and_takes() -> None:
     assert told() == [
         ("Created a center", "Center", ["code:  > C1", "name:  > Riverside"], "C1"),
         ("Created an account", "Account", ["user name:  > mwang", "full name:  > Min Wang"], None),
-        ("Gave an account a role", "Account", ["role:  > Coordinator"], "C1"),
-        ("Gave an account a role", "Account", ["role:  > Principal investigator"], None),
-        ("Took a role from an account", "Account", ["role: Coordinator > "], "C1"),
+        ("Gave an account a role", "Account", ["user name:  > mwang", "role:  > Coordinator"], "C1"),
+        ("Gave an account a role", "Account", ["user name:  > mwang", "role:  > Principal investigator"], None),
+        ("Took a role from an account", "Account", ["user name: mwang > ", "role: Coordinator > "], "C1"),
     ]
     assert {event.actor for event in AuditEvent.objects.all()} == {None}
     assert faults() == []
     with override("zh-hans"):
-        assert told()[2] == ("授予账户角色", "账户", ["角色:  > 研究协调员"], "C1")
+        assert told()[2] == ("授予账户角色", "账户", ["用户名:  > mwang", "角色:  > 研究协调员"], "C1")
 
 
 def test_what_was_refused_is_no_event(two_centers: tuple[Center, Center], user: User) -> None:
