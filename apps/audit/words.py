@@ -63,7 +63,9 @@ class Action:
         """Return the changes of an event in words."""
         if self.describe is not None:
             return self.describe(changes, at)
-        return [_change(self.values.get(name, Shown(name)), *pair_of(value)) for name, value in changes.items()]
+        # In the order of the words: PostgreSQL keeps the names of a JSON object in an order of its own.
+        names = [*filter(changes.__contains__, self.values), *filter(lambda name: name not in self.values, changes)]
+        return [_change(self.values.get(name, Shown(name)), *pair_of(changes[name])) for name in names]
 
 
 kinds: dict[str, Kind] = {}
