@@ -52,10 +52,10 @@ class Parts:
         """The mask of the parts for which ``kept`` (parts,) is true."""
         runs = kept[self.part]
         z, y, x = self.shape
-        change = np.zeros(z * (y + 1) * (x + 1), dtype=np.int8)
-        change[self.starts[runs]] = 1
-        change[self.ends[runs]] = -1
-        filled = np.cumsum(change, dtype=np.int8, out=change).view(np.bool_)
+        edges = np.stack([self.starts[runs], self.ends[runs]], axis=1).ravel()
+        inside = np.zeros(len(edges) + 1, dtype=np.bool_)
+        inside[1::2] = True
+        filled = np.repeat(inside, np.diff(edges, prepend=0, append=z * (y + 1) * (x + 1)))
         return filled.reshape(z, y + 1, x + 1)[:, :-1, :-1]
 
     def largest(self) -> Mask:
