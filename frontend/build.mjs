@@ -23,6 +23,7 @@ const SCRIPTS = {
   explanation: "islands/explanation/index.ts",
   upload: "islands/upload/index.ts",
   ctupload: "islands/ctupload/index.ts",
+  annotator: "islands/annotator/index.ts",
   viewer: "ohif/config.js",
 };
 

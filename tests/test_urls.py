@@ -178,7 +178,21 @@ PAGES = [
     Row("viewer-route", CLINICAL, HIDDEN, of_center=False),
     Row("imaging:status", CLINICAL),
     Row("imaging:retry", COORDINATOR, CONFLICT, "post"),
+    Row("imaging:hu", CLINICAL, HIDDEN),  # the series of this test has no slices
     Row("annotation:upload", MASKS, REFUSED, "post", FILE),
+    Row("masks:list", MASKS, of_center=False),
+    Row("annotation:outline", MASKS),
+    Row("annotation:outline-labels", MASKS),
+    Row("annotation:outline-save", MASKS, CONFLICT, "post"),  # says of no revision what was drawn on
+    Row("annotation:outline-suggestion", MASKS, 202, "post"),  # a worker is to make it
+    Row("annotation:outline-submit", MASKS, REFUSED, "post"),  # nothing is drawn
+    Row("annotation:outline-again", MASKS, FOUND, "post", {"version": ""}),
+    # There is no version; who sees and reviews one: tests/annotation/test_review.py.
+    Row("annotation:version", CLINICAL, HIDDEN),
+    Row("annotation:version-labels", CLINICAL, HIDDEN),
+    Row("annotation:version-nifti", CLINICAL, HIDDEN),
+    Row("annotation:approve", frozenset({R.REVIEWER}), HIDDEN, "post"),
+    Row("annotation:return", frozenset({R.REVIEWER}), HIDDEN, "post", {"text": "Look again."}),
     Row("predictions:status", PROGNOSIS),
     Row("predictions:retry", PROGNOSIS, CONFLICT, "post"),
     Row("predictions:explanation", PROGNOSIS),
@@ -409,6 +423,7 @@ def furnish(center: Center, owner: User) -> Place:
         "export_id": 1,
         "import_id": 1,
         "version_id": 1,
+        "version": 1,
         "dictionary_id": "ich-1",
         "variable": "age",
         "form": "follow_up",
@@ -509,7 +524,8 @@ def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, cl
     absent = {"study_id": "C1-9999", "series_id": 10**30, "index": 10**30, "prediction_id": 10**30,
               "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
               "variable": "none", "form": "none", "visit": "none", "instance": 10**30, "query_id": 10**30,
-              "run_id": 10**30, "import_id": 10**30, "signature_id": 10**30, "entry_id": 10**30}  # fmt: skip
+              "run_id": 10**30, "import_id": 10**30, "signature_id": 10**30, "entry_id": 10**30,
+              "version": 10**30}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     VIEW_IMAGING = "view_imaging"
     UPLOAD_CT = "upload_ct"
     UPLOAD_MASK = "upload_mask"
+    REVIEW_MASK = "review_mask"
     VIEW_SCORES = "view_scores"
     VIEW_PREDICTIONS = "view_predictions"
     VIEW_DASHBOARD = "view_dashboard"
@@ -67,7 +68,7 @@ MATRIX: dict[Role, frozenset[Permission]] = {
     | {P.RECONCILE}
     | {P.ENROLL, P.ENTER_CRF, P.IMPORT_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.UPLOAD_MASK, P.EXPORT_DATA},
     Role.ANNOTATOR: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
-    Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
+    Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK, P.REVIEW_MASK}),
     Role.ASSESSOR: _READ | {P.ENTER_OUTCOME, P.SIGN_OUTCOME, P.VIEW_QUERIES, P.ANSWER_QUERIES},
     Role.DATA_MANAGER: _READ
     | PROGNOSIS

@@ -1,14 +1,20 @@
-"""Hematoma masks: versions that are added and never changed, each with what was measured of it."""
+"""Hematoma masks: versions that are added and never changed, what is drawn until then, and what reviewers say."""
 
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Mask(models.Model):
-    """One version of the hematoma mask of a series, kept as labels on the series' own slices."""
+    """One version of the mask of a series, kept as labels on the series' own slices; see `ml.hematoma.Label`."""
+
+    class State(models.TextChoices):
+        SUBMITTED = "submitted", _("waits for review")
+        RETURNED = "returned", _("returned")
+        APPROVED = "approved", _("approved")
 
     series = models.ForeignKey("imaging.Series", on_delete=models.PROTECT, related_name="masks")
     # Denormalized for scoping: series.patient.
@@ -17,9 +23,10 @@ class Mask(models.Model):
     # Storage name of the labels: npz with one uint8 array (y, x) a slice, so that one slice is read cheaply.
     file = models.CharField(max_length=200)
     sha256 = models.CharField(max_length=64)
+    # Of the parenchymal hematoma, as all that follows: it is what scores and models know.
     volume_ml = models.DecimalField(max_digits=8, decimal_places=2)
     abc2_ml = models.DecimalField(max_digits=8, decimal_places=2)
-    # Area of the mask on each slice in mm2.
+    # Area on each slice in mm2.
     slice_areas_mm2 = models.JSONField(default=list)
     # See ml.hematoma.lateral_extent_mm; empty until it is measured, as in masks of earlier times.
     lateral_mm = models.JSONField(default=list)
@@ -29,8 +36,17 @@ class Mask(models.Model):
     features_version = models.PositiveSmallIntegerField(default=0)
     # What measures them where they lack, or anew where the version is not today's.
     job = models.OneToOneField("core.Job", on_delete=models.PROTECT, null=True, related_name="mask")
+    # {label: mL}, each label that was drawn. Empty in masks from before there were labels: whatever is not 0 in them
+    # is hematoma.
+    label_ml = models.JSONField(default=dict)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField(default=timezone.now)
+    # The version of which this one is a correction.
+    corrects = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="corrections")
+    state = models.CharField(max_length=10, choices=State, default=State.SUBMITTED)
+    # Empty in masks from before there were reviews; they counted at once.
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    reviewed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["series", "-version"]
@@ -41,3 +57,84 @@ class Mask(models.Model):
 
     def __str__(self) -> str:
         return f"mask version {self.version}"
+
+
+class Outline(models.Model):
+    """What one person draws on a series, until it is submitted as a version of the mask and while it is corrected."""
+
+    series = models.ForeignKey("imaging.Series", on_delete=models.PROTECT, related_name="outlines")
+    # Denormalized for scoping: series.patient.
+    patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="outlines")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="outlines")
+    # The version from which it was begun, if any.
+    begun_from = models.ForeignKey(Mask, on_delete=models.PROTECT, null=True, related_name="+")
+    # The version that was made of it last.
+    submitted = models.ForeignKey(Mask, on_delete=models.PROTECT, null=True, related_name="+")
+    # Counts every save, so that two windows do not draw over one another.
+    revision = models.PositiveIntegerField(default=0)
+    taken_at = models.DateTimeField(default=timezone.now)
+    saved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["series", "annotator"], name="outline_once_an_annotator")
+        ]
+
+    def __str__(self) -> str:
+        return f"outline {self.pk}"
+
+
+class OutlineSlice(models.Model):
+    """The labels of one slice of an outline; a slice without a row is empty."""
+
+    outline = models.ForeignKey(Outline, on_delete=models.CASCADE, related_name="slices")
+    # Counted from the foot.
+    index = models.PositiveIntegerField()
+    # zlib of uint8 labels (y, x).
+    labels = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["outline", "index"], name="outline_slice_once")]
+
+    def __str__(self) -> str:
+        return f"slice {self.index}"
+
+
+class Suggestion(models.Model):
+    """A first outline of a series that the program proposes; see `ml.hematoma.suggest`."""
+
+    series = models.ForeignKey("imaging.Series", on_delete=models.CASCADE, related_name="suggestions")
+    # Of the series: more slices make another one.
+    revision = models.PositiveIntegerField()
+    # Which program made it.
+    version = models.PositiveSmallIntegerField(default=0)
+    # Storage name of the labels, as of a mask; empty until they are computed.
+    file = models.CharField(max_length=200, blank=True)
+    job = models.OneToOneField("core.Job", on_delete=models.PROTECT, null=True, related_name="suggestion")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["series", "revision"], name="suggestion_once_a_revision")
+        ]
+
+    def __str__(self) -> str:
+        return f"suggestion {self.pk}"
+
+
+class Remark(models.Model):
+    """What a reviewer says of a version, pinned to a place on a slice where it means one."""
+
+    mask = models.ForeignKey(Mask, on_delete=models.PROTECT, related_name="remarks")
+    text = models.TextField()
+    # Slice from the foot, row and column; empty: the whole mask is meant.
+    slice_index = models.PositiveIntegerField(null=True)
+    row = models.PositiveIntegerField(null=True)
+    column = models.PositiveIntegerField(null=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    written_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return f"remark {self.pk}"

@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.access import has_permission
 from apps.accounts.policy import Permission
+from apps.annotation.labels import amounts_of
 from apps.annotation.models import Mask
-from apps.annotation.selectors import current_masks, newest_mask
+from apps.annotation.selectors import approved_mask, current_masks
 from apps.imaging.selectors import chosen_series, current_series
 from apps.patients.models import Patient
 from apps.patients.page import Column, Section
@@ -18,12 +19,16 @@ from apps.patients.page import Column, Section
 
 def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     series = current_series(patient)
-    mask = newest_mask(series)
+    mask = approved_mask(series)
+    newest = None if series is None else series.masks.select_related("uploaded_by").order_by("-version").first()
     return {
         "patient": patient,
         "series": series,
         "mask": mask,
-        "versions": 0 if series is None else series.masks.count(),
+        # A later version that does not count, or not yet.
+        "pending": newest if newest != mask else None,
+        "amounts": [] if mask is None else amounts_of(mask)[1:],
+        "versions": 0 if newest is None else newest.version,
         "can_upload": has_permission(request.user, Permission.UPLOAD_MASK, patient.center),
     }
 
@@ -31,6 +36,8 @@ def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
 def summary(context: dict[str, Any]) -> str:
     """Return the volume, or that there is none."""
     mask = context["mask"]
+    if mask is None and context["pending"]:
+        return str(context["pending"].get_state_display())
     return gettext("no mask") if mask is None else f"{mask.volume_ml}\N{NARROW NO-BREAK SPACE}mL"
 
 
@@ -42,8 +49,8 @@ def load_volume(patients: list[Patient]) -> dict[int, Any]:
 def with_volume(patients: QuerySet[Patient]) -> QuerySet[Patient]:
     """Annotate each patient with the volume that `load_volume` shows, so that the list is sorted by what is seen."""
     series = chosen_series().filter(patient=OuterRef(OuterRef("pk"))).values("pk")[:1]
-    newest = Mask.objects.filter(series=Subquery(series)).order_by("-version")
-    return patients.annotate(volume_ml=Subquery(newest.values("volume_ml")[:1]))
+    approved = Mask.objects.filter(series=Subquery(series), state=Mask.State.APPROVED).order_by("-version")
+    return patients.annotate(volume_ml=Subquery(approved.values("volume_ml")[:1]))
 
 
 PARTS = (

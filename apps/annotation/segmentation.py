@@ -8,19 +8,23 @@ from importlib.metadata import version
 from io import BytesIO
 
 import highdicom as hd
+import numpy as np
+import numpy.typing as npt
 from django.db import transaction
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from apps.annotation.labels import LABELS
 from apps.annotation.models import Mask
-from apps.annotation.selectors import load_labels
+from apps.annotation.selectors import load_hematoma, load_labels
 from apps.core import store
 from apps.imaging.ingest.index import refresh_series
 from apps.imaging.models import Instance, Series
 from apps.imaging.selectors import slices_of
 from apps.patients.models import Patient
+from ml.hematoma import Label
 
 # A study id has one part, and is no name that could be taken for another.
 warnings.filterwarnings("ignore", message=".*single component", module=r"highdicom\b")
@@ -30,7 +34,6 @@ _NAME = "Ichor"
 _FIRST_NUMBER = 1000
 # Required, also where the CT has no date; the day of drawing would betray by how much the patient's dates are moved.
 _NO_DATE, _NO_TIME = "19000101", "000000"
-_COLOR = (230, 159, 0)
 # The last one names the scanner, with the time of writing as that of the scan.
 _OF_THE_MOMENT = ("InstanceCreationDate", "InstanceCreationTime", "ContributingEquipmentSequence")
 # What highdicom leaves behind of how identity was removed.
@@ -43,13 +46,14 @@ _REMOVAL = (
 
 
 def segmentation_of(mask: Mask) -> Dataset:
-    """Return a version of a mask as a binary DICOM Segmentation, one frame a slice; the same bytes every time."""
+    """Return a version of a mask as a binary DICOM Segmentation, a segment a label; the same bytes every time."""
     slices = _headers(mask.series)
+    drawn = [Label(int(label)) for label in sorted(mask.label_ml)] or [Label.PARENCHYMAL]
     result = hd.seg.Segmentation(
         source_images=slices,
-        pixel_array=load_labels(mask) > 0,
+        pixel_array=_regions(mask, drawn),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_segment(mask)],
+        segment_descriptions=[_segment(mask, label, number) for number, label in enumerate(drawn, start=1)],
         series_instance_uid=_uid(mask, "series", mask.version),
         series_number=_FIRST_NUMBER + mask.version,
         sop_instance_uid=_uid(mask, "instance", mask.version),
@@ -105,18 +109,28 @@ def _uid(mask: Mask, *names: object) -> UID:
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, text).int}")
 
 
-def _segment(mask: Mask) -> hd.seg.SegmentDescription:
+def _regions(mask: Mask, drawn: list[Label]) -> npt.NDArray[np.bool_]:
+    """Return what each segment outlines, (z, y, x, segment)."""
+    if not mask.label_ml:
+        return load_hematoma(mask)[..., None]
+    labels = load_labels(mask)
+    return np.stack([labels == label for label in drawn], axis=-1)
+
+
+def _segment(mask: Mask, label: Label, number: int) -> hd.seg.SegmentDescription:
+    words = LABELS[label]
+    # The finding, not its version: whoever follows it finds all versions under one UID.
+    finding = ["finding"] if label == Label.PARENCHYMAL else ["finding", int(label)]
     return hd.seg.SegmentDescription(
-        segment_number=1,
-        segment_label="Hematoma",
+        segment_number=number,
+        segment_label=words.dicom_name,
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-        segmented_property_type=codes.SCT.Hematoma,
+        segmented_property_type=words.finding,
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
-        # The finding, not its version: whoever follows it finds all versions under one UID.
-        tracking_uid=_uid(mask, "finding"),
-        tracking_id="Hematoma",
-        anatomic_regions=[codes.SCT.Brain],
-        display_color=hd.color.CIELabColor.from_rgb(*_COLOR),
+        tracking_uid=_uid(mask, *finding),
+        tracking_id=words.dicom_name,
+        anatomic_regions=[words.region],
+        display_color=hd.color.CIELabColor.from_rgb(*words.color),
     )
 
 

@@ -1,9 +1,8 @@
-"""Taking a hematoma mask in: laid on the CT's own slices, measured, and added as a new version."""
+"""Taking a mask in: laid on the CT's own slices, measured, and added as a new version that waits for review."""
 
 import hashlib
 import tempfile
 from decimal import Decimal
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,12 @@ from django.utils.translation import gettext as _
 from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
+from apps.annotation import files
+from apps.annotation.labels import LABELS
 from apps.annotation.models import Mask
 from apps.annotation.nifti import plain_nifti
 from apps.annotation.segmentation import store_segmentation
-from apps.annotation.selectors import load_labels, slice_key
+from apps.annotation.selectors import load_hematoma
 from apps.audit.services import record
 from apps.core import store
 from apps.core.errors import Conflict, Refusal
@@ -29,7 +30,15 @@ from apps.imaging.services import lock_series
 from apps.patients.changes import announce
 from apps.patients.models import Patient
 from ml.errors import MLError
-from ml.hematoma import FEATURES_VERSION, abc2_ml, hematoma_features, lateral_extent_mm, volume_ml
+from ml.hematoma import (
+    FEATURES_VERSION,
+    Label,
+    abc2_ml,
+    hematoma_features,
+    lateral_extent_mm,
+    volume_ml,
+    volumes_ml,
+)
 from ml.volumes import Geometry, read_mask
 
 # A body is smaller than this; the number fits its column.
@@ -45,14 +54,14 @@ def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
     if series.state == Series.State.FAILED:
         raise Refusal("series_failed", _("This CT is not usable, so it takes no mask. Upload a usable CT first."))
     grid = geometry.from_json(series.geometry)
-    mask = _read(content, grid)
+    mask = _with_known_labels(_read(content, grid))
     return store_mask(actor=actor, series=series, mask=mask)
 
 
-def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> Mask:
+def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8], corrects: Mask | None = None) -> Mask:
     """Measure and store labels (z, y, x) that lie on the series' grid already."""
     measured = _measured(mask, series)
-    packed = _pack(mask, series)
+    packed = files.pack(mask, series)
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=series.patient_id)
         if not Series.objects.filter(pk=series.pk, revision=series.revision).exists():
@@ -74,6 +83,7 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
             file=name,
             sha256=digest,
             uploaded_by=actor,
+            corrects=corrects,
             **measured,
         )
         record(
@@ -92,23 +102,28 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8]) -> M
 def _measured(mask: npt.NDArray[np.uint8], series: Series) -> dict[str, Any]:
     """Return the columns of a mask's row that are measured of it."""
     grid = geometry.from_json(series.geometry)
-    volume, estimate = _milliliters_of(mask, grid)
-    features = _describe(mask, series)
+    hematoma = mask == Label.PARENCHYMAL
+    volume, estimate = _milliliters_of(hematoma, grid)
+    features = _describe(hematoma, series)
     return {
         "volume_ml": volume,
         "abc2_ml": estimate,
-        "slice_areas_mm2": _areas(mask, grid),
-        "lateral_mm": lateral_extent_mm(mask, grid),
+        "label_ml": {str(int(label)): str(_milliliters(ml)) for label, ml in volumes_ml(mask, grid).items() if ml},
+        "slice_areas_mm2": _areas(hematoma, grid),
+        "lateral_mm": lateral_extent_mm(hematoma, grid),
         "features": features,
         "features_version": FEATURES_VERSION if features else 0,
     }
 
 
-def _milliliters_of(mask: npt.NDArray[np.uint8], grid: Geometry) -> tuple[Decimal, Decimal]:
+def _milliliters_of(mask: npt.NDArray[np.bool_], grid: Geometry) -> tuple[Decimal, Decimal]:
     """Return the volume by planimetry and by ABC/2 in mL; refuse what is no hematoma by its size."""
     volume, estimate = _milliliters(volume_ml(mask, grid)), _milliliters(abc2_ml(mask, grid))
     if volume <= 0:
-        raise Refusal("mask_too_small", _("The mask is smaller than 0.01 mL. Draw the hematoma and send it again."))
+        raise Refusal(
+            "mask_too_small",
+            _("The parenchymal hematoma is smaller than 0.01 mL. Outline it, and send the mask again."),
+        )
     if max(volume, estimate) >= LARGEST_ML:
         raise Refusal(
             "mask_too_big", _("The mask is larger than any head. Check the pixel spacing of the CT, and draw it again.")
@@ -118,14 +133,14 @@ def _milliliters_of(mask: npt.NDArray[np.uint8], grid: Geometry) -> tuple[Decima
 
 def measure_features(mask: Mask) -> None:
     """Measure place, shape and density of a stored mask anew. Raises SeriesError where its CT cannot be read."""
-    labels, volume = load_labels(mask), load_volume(mask.series)
+    hematoma, volume = load_hematoma(mask), load_volume(mask.series)
     Mask.objects.filter(pk=mask.pk).update(
-        features=hematoma_features(labels, volume), features_version=FEATURES_VERSION,
-        lateral_mm=lateral_extent_mm(labels, volume),
+        features=hematoma_features(hematoma, volume), features_version=FEATURES_VERSION,
+        lateral_mm=lateral_extent_mm(hematoma, volume),
     )  # fmt: skip
 
 
-def _describe(mask: npt.NDArray[np.uint8], series: Series) -> dict[str, float]:
+def _describe(mask: npt.NDArray[np.bool_], series: Series) -> dict[str, float]:
     """Return shape and density; nothing where the CT cannot be read, for the outline is worth keeping all the same."""
     try:
         return hematoma_features(mask, load_volume(series))
@@ -142,18 +157,25 @@ def _read(content: bytes, grid: Geometry) -> npt.NDArray[np.uint8]:
         return read_mask(path, grid)
 
 
-def _pack(mask: npt.NDArray[np.uint8], series: Series) -> bytes:
-    """Return the mask as npz bytes that are the same for the same mask; the series binds the file to its patient."""
-    buffer = BytesIO()
-    slices = {slice_key(index): labels for index, labels in enumerate(mask)}
-    np.savez_compressed(buffer, series=np.array(series.pk), **slices)
-    return buffer.getvalue()
+def _with_known_labels(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the labels of a file as the platform knows them: a lone one that it does not know is the hematoma."""
+    found = np.unique(mask[mask > 0])
+    unknown = [int(label) for label in found if label not in LABELS]
+    if not unknown:
+        return mask
+    if len(found) == 1:
+        return (mask > 0).astype(np.uint8) * np.uint8(Label.PARENCHYMAL)
+    raise Refusal(
+        "mask_labels",
+        _("The mask has the label %(unknown)d, which has no meaning here. Use %(known)s.")
+        % {"unknown": unknown[0], "known": ", ".join(f"{label:d} {words.name}" for label, words in LABELS.items())},
+    )
 
 
 def _milliliters(value: float) -> Decimal:
     return Decimal(value).quantize(Decimal("0.01"))
 
 
-def _areas(mask: npt.NDArray[np.uint8], grid: Geometry) -> list[float]:
+def _areas(mask: npt.NDArray[np.bool_], grid: Geometry) -> list[float]:
     pixel = grid.pixel_spacing[0] * grid.pixel_spacing[1]
     return [round(float(count) * pixel, 1) for count in np.count_nonzero(mask, axis=(1, 2))]

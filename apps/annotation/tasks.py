@@ -1,12 +1,12 @@
-"""Measuring hematomas on a worker, where it was not done when the mask came in or is done otherwise today."""
+"""What a worker does about hematomas: suggesting an outline, and measuring masks that lack it or have it of old."""
 
 from datetime import timedelta
 
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.annotation import services
-from apps.annotation.models import Mask
+from apps.annotation import services, suggestions
+from apps.annotation.models import Mask, Suggestion
 from apps.core.jobs import JobHandle, durable_task, periodic
 from apps.core.models import Job
 from apps.imaging.models import Series
@@ -23,6 +23,13 @@ def measure_mask(job: JobHandle, *, mask_id: int) -> None:
     """Measure place, shape and density of a mask. Doing it twice writes the same numbers."""
     job.report("Measuring the hematoma", 0.1)
     services.measure_features(Mask.objects.select_related("series").get(pk=mask_id))
+
+
+@durable_task(queue="imaging")
+def suggest_outline(job: JobHandle, *, suggestion_id: int) -> None:
+    """Make a first outline of a CT."""
+    job.report("Looking for the hematoma", 0.1)
+    suggestions.compute(Suggestion.objects.select_related("series").get(pk=suggestion_id))
 
 
 @periodic

@@ -16,12 +16,14 @@ from apps.patients.selectors import access_patient
 
 @require_POST
 def upload(request: HttpRequest, study_id: str) -> HttpResponse:
-    """Take one NIfTI file for the patient's current CT."""
+    """Take one mask file for the patient's current CT."""
     patient = access_patient(request.user, study_id, Permission.UPLOAD_MASK)
     content = mask_content(request)
     mask = services.receive_mask(actor=person(request.user), series=series_for_mask(patient), content=content)
     messages.success(
-        request, _("Mask version %(version)s stored: %(ml)s mL.") % {"version": mask.version, "ml": mask.volume_ml}
+        request,
+        _("Mask version %(version)s stored: %(ml)s mL. A reviewer looks at it next.")
+        % {"version": mask.version, "ml": mask.volume_ml},
     )
     url = reverse("patients:detail", args=[study_id]) + "#mask"
     if not request.accepts("text/html"):

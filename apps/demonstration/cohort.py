@@ -1,4 +1,4 @@
-"""The demonstration's patients, entered the way a center would: enroll, fill the form, send the CT, send the mask."""
+"""The demonstration's patients, entered the way a center would: enroll, fill the form, send CT and mask, review it."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -9,12 +9,13 @@ from django.core.management.base import CommandError
 
 from apps.accounts.models import Center, User
 from apps.annotation.models import Mask
-from apps.annotation.selectors import newest_mask
+from apps.annotation.review import approve_mask
+from apps.annotation.selectors import approved_mask
 from apps.annotation.services import receive_mask
 from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
 from apps.crf.services import save_form
-from apps.demonstration.people import CENTERS, COORDINATORS
+from apps.demonstration.people import CENTERS, COORDINATORS, REVIEWER
 from apps.demonstration.phantoms import Phantom, draw_phantoms
 from apps.imaging.ingest.receive import receive
 from apps.imaging.selectors import current_series
@@ -35,7 +36,7 @@ def build_cohort(*, analysed: int, in_hospital: int, report: Callable[[str, floa
         raise CommandError(
             "This study was filled with other patients. Ask for as many as before, or start with an empty ICHOR_VAR."
         )
-    done = set(Mask.objects.values_list("patient_id", flat=True))
+    done = set(Mask.objects.filter(state=Mask.State.APPROVED).values_list("patient_id", flat=True))
     todo = [number for number in range(len(rows)) if number >= len(entered) or entered[number].pk not in done]
     scans = [rows[number] | {"study_date": f"{admission_day(number):%Y%m%d}"} for number in todo]
     phantoms = draw_phantoms(scans, [SEED + number for number in todo])
@@ -81,8 +82,9 @@ def _enter(patient: Patient, values: dict[str, object], phantom: Phantom) -> Non
     if not CrfForm.objects.filter(main_of=patient).exists():
         save_form(actor=actor, patient=patient, read_version=0, values=values)
     series = current_series(patient) or receive(actor=actor, patient=patient, files=phantom.files).series[0]
-    if newest_mask(series) is None:
-        receive_mask(actor=actor, series=series, content=phantom.mask)
+    if approved_mask(series) is None:
+        mask = series.masks.first() or receive_mask(actor=actor, series=series, content=phantom.mask)
+        approve_mask(actor=User.objects.get(username=REVIEWER), mask=mask)
 
 
 def admission_day(number: int) -> date:

@@ -30,6 +30,7 @@ class Account:
 
 
 ACCOUNTS = [Account(str(role), f"Demo {role.label}", role, "C1" if role in CENTER_ROLES else None) for role in Role]
+ANNOTATOR, REVIEWER = str(Role.ANNOTATOR), str(Role.REVIEWER)
 COORDINATORS = {code: "coordinator" if code == "C1" else f"coordinator-{code.lower()}" for code in CENTERS}
 # Enters the forms of one center a second time.
 SECOND = Account("coordinator-c1b", "Demo second coordinator C1", Role.COORDINATOR, "C1")

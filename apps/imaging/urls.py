@@ -18,6 +18,7 @@ urlpatterns = [
     path("archive/<int:transfer_id>/status/", exchange.transfer_status, name="transfer-status"),
     path("archive/<int:transfer_id>/retry/", exchange.retry_transfer, name="transfer-retry"),
     path("<int:series_id>/slices/<int:index>.png", views.slice_png, name="slice"),
+    path("<int:series_id>/hu/", views.hounsfield, name="hu"),
     path("<int:series_id>/status/", views.status, name="status"),
     path("<int:series_id>/retry/", views.retry, name="retry"),
 ]

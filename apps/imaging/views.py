@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -18,7 +19,7 @@ from apps.imaging import choice, services
 from apps.imaging.archive import unpack
 from apps.imaging.ingest.receive import Receipt, Status, receive
 from apps.imaging.models import Series
-from apps.imaging.selectors import access_series
+from apps.imaging.selectors import access_series, load_volume, slices_of
 from apps.imaging.slices import render_slice
 from apps.patients.selectors import access_patient
 
@@ -109,6 +110,19 @@ def slice_png(request: HttpRequest, study_id: str, series_id: int, index: int) -
     response = HttpResponse(png, content_type="image/png")
     # A slice never changes; its mask may, so a picture with outline is asked for again.
     response["Cache-Control"] = "private, no-cache" if overlay else "private, max-age=86400"
+    return response
+
+
+@require_GET
+def hounsfield(request: HttpRequest, study_id: str, series_id: int) -> HttpResponse:
+    """Send a series' Hounsfield units: int16, little endian, (z, y, x) from the foot."""
+    series = access_series(request.user, study_id, series_id)
+    if not series.geometry or not slices_of(series).exists():
+        raise Http404
+    hu = np.rint(load_volume(series).hu)
+    response = HttpResponse(np.clip(hu, -32768, 32767).astype("<i2").tobytes(), content_type="application/octet-stream")
+    # The address names the revision of the series, so what it sends never changes.
+    response["Cache-Control"] = "private, max-age=86400"
     return response
 
 

@@ -7,8 +7,9 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
+from apps.annotation.files import slice_key
 from apps.annotation.models import Mask
-from apps.annotation.selectors import load_slice_labels, slice_key
+from apps.annotation.selectors import load_slice_hematoma
 from apps.core import store
 
 Levels = npt.NDArray[np.uint8]
@@ -50,7 +51,7 @@ def load_map(file: str) -> Levels:
 def draw(levels: Levels, mask: Mask | None, index: int) -> bytes:
     """Return a PNG of one slice, transparent where the map is low; the outline of a mask is left free in it."""
     if mask is not None and mask.slice_areas_mm2[index]:
-        region = load_slice_labels(mask, index) > 0
+        region = load_slice_hematoma(mask, index)
         levels = np.where(region & ~binary_erosion(region), 0, levels).astype(np.uint8)
     image = Image.fromarray(levels, "P")
     image.putpalette(_palette())

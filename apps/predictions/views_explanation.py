@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.access import person
 from apps.accounts.policy import Permission
-from apps.annotation.selectors import newest_mask
+from apps.annotation.selectors import approved_mask
 from apps.core.fragments import job_fragment
 from apps.imaging import geometry
 from apps.imaging.page import slice_info
@@ -83,7 +83,7 @@ def _slices(patient: Patient, explanation: Explanation) -> dict[str, Any]:
     first = shares.index(max(shares)) if any(shares) else (len(shares) - 1) // 2
     ct = reverse("imaging:slice", args=[patient.study_id, series.pk, first])
     heat = reverse("predictions:explanation-slice", args=[patient.study_id, first])
-    mask = newest_mask(series)
+    mask = approved_mask(series)
     # The pictures are kept by the browser, so the address changes with what is drawn.
     version = f"{explanation.map_sha256[:12]}-{mask.version if mask else 0}"
     areas = mask_areas(series)
@@ -113,7 +113,7 @@ def slice_png(request: HttpRequest, study_id: str, index: int) -> HttpResponseBa
     _, explanation = _access(request, study_id)
     if not explanation.has_map or index >= len(explanation.slice_shares):
         raise Http404
-    mask = newest_mask(explanation.series) if request.GET.get("overlay") == "1" else None
+    mask = approved_mask(explanation.series) if request.GET.get("overlay") == "1" else None
     etag = f'"{explanation.map_sha256[:24]}-{index}-{mask.sha256[:12] if mask else 0}"'
     response = get_conditional_response(request, etag=etag)
     if response is None:

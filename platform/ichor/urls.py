@@ -30,6 +30,7 @@ urlpatterns = [
     path("patients/<str:study_id>/", include("apps.predictions.urls")),
     path("codebook/", include("apps.crf.codebook.urls")),
     path("queries/", include("apps.crf.queries.urls")),
+    path("masks/", include("apps.annotation.worklist.urls")),
     path("import/", include("apps.crf.imports.urls")),
     path("double-entry/", include("apps.crf.double_entry.urls")),
     path("viewer/", viewer, name="viewer"),

@@ -109,6 +109,20 @@ def test_smaller_than_can_be_shown(doors: Doors, ct: Series, grid: Geometry, mas
     doors.refuse("mask_too_small", lambda: form(content))
 
 
+def test_a_label_without_meaning(doors: Doors, ct: Series, grid: Geometry, mask_file: MaskFile) -> None:
+    labels = square_labels()
+    labels[2] *= 7
+    content = mask_file(labels, grid, "labels.nii.gz")
+    before = everything()
+    assert "label 7" in doors.refuse("mask_labels", lambda: form(content))
+    assert everything() == before
+
+
+def test_a_mask_without_parenchymal_hematoma(doors: Doors, ct: Series, grid: Geometry, mask_file: MaskFile) -> None:
+    content = mask_file(square_labels() * 2, grid, "ventricle.nii.gz")
+    doors.refuse("mask_too_small", lambda: form(content))
+
+
 def test_mask_before_ct(doors: Doors, square: bytes) -> None:
     doors.refuse("no_ct", lambda: form(square), status=409)
 

@@ -23,7 +23,7 @@ from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.annotation import services
 from apps.annotation.models import Mask
-from apps.annotation.selectors import current_mask, current_masks, load_labels, load_slice_labels
+from apps.annotation.selectors import current_mask, current_masks, load_hematoma, load_labels, load_slice_hematoma
 from apps.core.errors import Conflict
 from apps.imaging.choice import override
 from apps.imaging.ingest.receive import receive
@@ -32,6 +32,7 @@ from apps.imaging.services import fail_preparation
 from apps.patients.listing import list_patients
 from apps.patients.models import Patient
 from ml.volumes import Geometry
+from tests.annotation.approving import approved
 from tests.annotation.conftest import MaskFile, square_labels
 from tests.factories import PatientFactory
 from tests.imaging.doors import Doors
@@ -53,19 +54,42 @@ def test_volume_and_abc2_of_a_box(api: APIClient, doors: Doors, ct: Series, squa
     mask = Mask.objects.get()
     assert mask.slice_areas_mm2 == [0.0, 6.0, 6.0, 6.0, 0.0]
     np.testing.assert_array_equal(load_labels(mask), square_labels())
-    np.testing.assert_array_equal(load_slice_labels(mask, 2), square_labels()[2])
+    np.testing.assert_array_equal(load_slice_hematoma(mask, 2), square_labels()[2] > 0)
     assert list(api.get(doors.api_url).json()[0]) == [
         "version", "series", "volume_ml", "abc2_ml", "sha256", "uploaded_at"
     ]  # fmt: skip
 
 
-def test_every_label_counts_and_is_kept(
+def test_each_label_has_its_volume_and_the_parenchymal_one_counts(
+    api: APIClient, doors: Doors, ct: Series, grid: Geometry, mask_file: MaskFile
+) -> None:
+    """Two slices of 0.096 mL each are hematoma, one is intraventricular blood."""
+    labels = square_labels()
+    labels[2] *= 2
+    assert send(api, doors, mask_file(labels, grid))["volume_ml"] == "0.19"
+    mask = Mask.objects.get()
+    np.testing.assert_array_equal(load_labels(mask), labels)
+    np.testing.assert_array_equal(load_hematoma(mask), labels == 1)
+    assert mask.label_ml == {"1": "0.19", "2": "0.10"}
+    assert mask.slice_areas_mm2 == [0.0, 6.0, 0.0, 6.0, 0.0]
+
+
+def test_a_lone_label_of_another_program_is_the_hematoma(
+    api: APIClient, doors: Doors, ct: Series, grid: Geometry, mask_file: MaskFile
+) -> None:
+    """Many programs write 255 for what is inside."""
+    assert send(api, doors, mask_file(square_labels() * 255, grid))["volume_ml"] == "0.29"
+    np.testing.assert_array_equal(load_labels(Mask.objects.get()), square_labels())
+
+
+def test_a_mask_of_earlier_times_holds_nothing_but_hematoma(
     api: APIClient, doors: Doors, ct: Series, grid: Geometry, mask_file: MaskFile
 ) -> None:
     labels = square_labels()
-    labels[2] *= 7
-    assert send(api, doors, mask_file(labels, grid))["volume_ml"] == "0.29"
-    np.testing.assert_array_equal(load_labels(Mask.objects.get()), labels)
+    labels[2] *= 2
+    send(api, doors, mask_file(labels, grid))
+    Mask.objects.update(label_ml={})
+    np.testing.assert_array_equal(load_hematoma(Mask.objects.get()), labels > 0)
 
 
 @pytest.mark.parametrize("kind", ["plain", "big_endian", "double", "turned"])
@@ -89,19 +113,31 @@ def as_big_endian(data: bytes) -> bytes:
     return struct.pack(">" + layout, *struct.unpack("<" + layout, data[:348])) + data[348:]
 
 
-def test_versions_are_added_and_the_newest_counts(
+def test_versions_are_added_and_the_newest_approved_one_counts(
     api: APIClient, doors: Doors, ct: Series, square: bytes, grid: Geometry, mask_file: MaskFile, patient: Patient
 ) -> None:
     larger = square_labels()
     larger[4, 4:10, 6:10] = 1
-    assert [send(api, doors, content)["version"] for content in (square, mask_file(larger, grid), square)] == [1, 2, 3]
+    counting = []
+    for content, is_approved in ((square, True), (mask_file(larger, grid), False), (square, True)):
+        sent = send(api, doors, content)
+        if is_approved:
+            approved(Mask.objects.get(version=sent["version"]))
+        counted = current_mask(patient)
+        assert counted is not None and current_masks([patient]) == {patient.pk: counted}
+        counting.append(counted.version)
+    assert counting == [1, 1, 3], "nobody has approved the second"
     assert list(Mask.objects.order_by("version").values_list("volume_ml", flat=True)) == [
         Decimal("0.29"), Decimal("0.38"), Decimal("0.29")
     ]  # fmt: skip
-    newest = current_mask(patient)
-    assert newest is not None
-    assert newest.version == 3
-    assert current_masks([patient]) == {patient.pk: newest}
+
+
+def test_a_mask_that_nobody_approved_does_not_count(
+    api: APIClient, doors: Doors, ct: Series, square: bytes, patient: Patient
+) -> None:
+    send(api, doors, square)
+    assert current_mask(patient) is None
+    assert current_masks([patient]) == {}
 
 
 def test_message_in_the_browser(browser: Client, doors: Doors, ct: Series, square: bytes) -> None:
@@ -114,7 +150,7 @@ def add_patient(patient: Patient, seed: int, content: bytes | None, actor: User)
     other = PatientFactory(study_id=f"C1-{seed:04d}", center=patient.center, enrolled_by=actor)
     series = receive_series(actor=actor, patient=other, files=scan_files(5, seed=seed))
     if content is not None:
-        services.receive_mask(actor=actor, series=series, content=content)
+        approved(services.receive_mask(actor=actor, series=series, content=content))
     return other
 
 
@@ -129,16 +165,19 @@ def test_list_shows_and_sorts_by_the_volume_that_counts(
         labels[1:4, :rows] = 1
         return mask_file(labels, grid)
 
-    services.receive_mask(actor=actor, series=ct, content=box(2))  # 32 x 0.25 mm2 x 48 mm, 0.38 mL
+    approved(services.receive_mask(actor=actor, series=ct, content=box(2)))  # 32 x 0.25 mm2 x 48 mm, 0.38 mL
     two_versions = add_patient(patient, 2, box(15), actor)
-    services.receive_mask(actor=actor, series=two_versions.series.get(modality="CT"), content=box(1))  # 0.19 mL
+    approved(
+        services.receive_mask(actor=actor, series=two_versions.series.get(modality="CT"), content=box(1))
+    )  # 0.19 mL
+    services.receive_mask(actor=actor, series=ct, content=box(16))  # nobody has approved it
     newer_ct = add_patient(patient, 3, box(14), actor)
     other_ct = receive(actor=actor, patient=newer_ct, files=scan_files(5, seed=103), confirmed=True).series[0]
     override(actor, newer_ct, other_ct, "the initial CT")  # without a mask
     unusable = add_patient(patient, 4, box(3), actor)  # 0.58 mL
     newest = receive(actor=actor, patient=unusable, files=scan_files(5, seed=104), confirmed=True).series[0]
     override(actor, unusable, newest, "the initial CT")
-    services.receive_mask(actor=actor, series=newest, content=box(13))
+    approved(services.receive_mask(actor=actor, series=newest, content=box(13)))
     fail_preparation(series=newest, revision=newest.revision, code="not_a_head", sentence="No head.")
     add_patient(patient, 5, None, actor)
     for direction, expected in (("volume", [2, 1, 4]), ("-volume", [4, 1, 2])):

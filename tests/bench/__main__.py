@@ -11,7 +11,7 @@ import django
 
 django.setup()
 
-from tests.bench import commands, forms, imaging, library, pages, prediction, preprocessing, study
+from tests.bench import annotator, commands, forms, imaging, library, pages, prediction, preprocessing, study
 
 SUITES = {
     "library": library.run,
@@ -21,6 +21,7 @@ SUITES = {
     "forms": forms.run,
     "study": study.run,
     "imaging": imaging.run,
+    "annotator": annotator.run,
     "commands": commands.run,
 }
 

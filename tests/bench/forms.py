@@ -52,7 +52,7 @@ def run() -> None:
             print("Forms under load are measured on PostgreSQL alone: start it with tests.services.with_servers.")
             return
         sessions, patients = _people()
-        with _web() as root:
+        with serve_web() as root:
             for _number in range(WARM_UP):
                 _session(sessions[0]).get(f"{root}/patients/{patients[0]}/crf/", timeout=60)
             print(f"{USERS} people at once, {len(patients)} patients, 95th percentiles")
@@ -94,7 +94,7 @@ def _people() -> tuple[list[str], list[str]]:
 
 
 @contextmanager
-def _web() -> Iterator[str]:
+def serve_web() -> Iterator[str]:
     """Serve the test database as docker/Dockerfile does, on a loopback port."""
     from django.db import connection
 

@@ -25,6 +25,7 @@ from apps.imaging.models import Series
 from apps.patients.models import Patient
 from apps.predictions import heatmap
 from apps.predictions.models import Explanation, Prediction
+from tests.annotation.approving import approved
 from tests.annotation.scans import take_in
 from tests.browser.axe import assert_accessible
 from tests.imaging.factory import scan_files
@@ -78,7 +79,7 @@ def explained(patient: Patient, users: dict[Role, User]) -> Explanation:
     series = take_in(users[Role.COORDINATOR], patient, files)
     mask = np.zeros((SLICES, SIDE, SIDE), dtype=np.uint8)
     mask[2:6, 30:35, 30:35] = 1
-    store_mask(actor=users[Role.COORDINATOR], series=series, mask=mask)
+    approved(store_mask(actor=users[Role.COORDINATOR], series=series, mask=mask))
     Series.objects.filter(pk=series.pk).update(state=Series.State.READY, tensor="00/00/image.npy")
     return explained_rows(Series.objects.get(pk=series.pk), users[Role.PI])
 

@@ -64,6 +64,15 @@ def wait_for_ct(page: Page) -> None:
     expect(page.locator("#ct")).to_contain_text("Volume inside the skull", timeout=120_000)
 
 
+def approve(page: Page, study_id: str) -> None:
+    """Go from the worklist to the mask, and approve it."""
+    page.goto("/masks/")
+    page.get_by_role("row").filter(has_text=study_id).get_by_role("link", name="Review").click()
+    expect(page.locator("[data-island=annotator][data-ready]")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("main")).to_contain_text("was approved and counts from now on")
+
+
 def test_coordinator_goes_from_enrollment_to_prediction(sign_in: Callable[..., Page], tmp_path: Path) -> None:
     truth = simulate_ct(
         tmp_path / "ct", spec=PhantomSpec(volume_ml=38.0, rows=256, columns=256), seed=7, patient_tags=IDENTITY
@@ -82,7 +91,11 @@ def test_coordinator_goes_from_enrollment_to_prediction(sign_in: Callable[..., P
     page.goto(f"/patients/{study_id}/")
     send_ct(page, "scan.zip", zip_of(files))
     wait_for_ct(page)
+    page.get_by_text("Upload a mask drawn elsewhere").click()
     send(page, "mask", "mask.nii.gz", (tmp_path / "mask.nii.gz").read_bytes())
+    expect(page.locator("#mask")).to_contain_text("does not count yet", timeout=60_000)
+    approve(sign_in("reviewer"), study_id)
+    page.reload()
     measured = f"{volume_ml(truth.hematoma_mask, volume):.2f}"
     expect(page.locator("#mask")).to_contain_text(measured, timeout=60_000)
     assert float(measured) == pytest.approx(truth.hematoma_ml, rel=0.01)

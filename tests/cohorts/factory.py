@@ -19,6 +19,7 @@ from django.utils import timezone
 from apps.accounts.access import centers_with
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Permission, Role
+from apps.annotation import files
 from apps.annotation.models import Mask
 from apps.core import jobs, store
 from apps.core.models import Job
@@ -114,13 +115,15 @@ def add_ct(
 
 
 def add_mask(series: Series, volume_ml: str = "12.34") -> Mask:
-    """Give a CT its next mask."""
+    """Give a CT its next mask, approved."""
     version = series.masks.count() + 1
+    labels = np.zeros(TWO_SLICES.shape, np.uint8)
+    labels[:, :version] = 1
     return Mask.objects.create(
-        series=series, patient=series.patient, version=version, file=f"mask-{series.pk}-{version}",
+        series=series, patient=series.patient, version=version, file=store.put(files.pack(labels, series), ".npz")[0],
         sha256=hashlib.sha256(f"{series.digest} {version}".encode()).hexdigest(),
         volume_ml=Decimal(volume_ml), abc2_ml=Decimal(volume_ml), uploaded_by=series.uploaded_by,
-        slice_areas_mm2=[0.0, 0.0],
+        slice_areas_mm2=[0.0, 0.0], label_ml={"1": volume_ml}, state=Mask.State.APPROVED,
     )  # fmt: skip
 
 

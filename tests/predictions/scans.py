@@ -14,6 +14,7 @@ from apps.imaging.models import Series
 from apps.patients.changes import announce
 from apps.patients.models import Patient
 from ml.simulation import PhantomSpec, simulate_ct
+from tests.annotation.approving import approved
 from tests.cohorts import factory
 from tests.factories import PatientFactory
 from tests.imaging.factory import receive_series
@@ -38,7 +39,7 @@ def scanned_patient(center: Center, folder: Path, capture: Capture, *, seed: int
     series.refresh_from_db()
     assert series.state == Series.State.READY, series.preprocessing_report
     labels = np.asarray(truth.hematoma_mask).astype(np.uint8)
-    store_mask(actor=factory.coordinator_of(center), series=series, mask=labels)
+    approved(store_mask(actor=factory.coordinator_of(center), series=series, mask=labels))
     with capture(execute=True):
         announce(patient)
     factory.run_waiting(capture)

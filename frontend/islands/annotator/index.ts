@@ -1,0 +1,4 @@
+import { mountIslands } from "../mount";
+import { start } from "./view/start";
+
+mountIslands("annotator", (root) => void start(root));

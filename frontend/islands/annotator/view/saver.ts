@@ -1,0 +1,111 @@
+import type { Mask } from "../core/mask";
+import { pack } from "./packing";
+
+/** ms after a stroke until it is sent, and until a failed sending is tried again. */
+const SOON = 300;
+const AGAIN = 2000;
+
+export type SaveState = "saved" | "saving" | "unsaved" | { refused: string };
+
+/** Sends changed slices soon after they changed, one request at a time; what fails is sent again. */
+export class Saver {
+  private readonly dirty = new Set<number>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private running: Promise<void> | null = null;
+  private refused = false;
+
+  constructor(
+    private readonly mask: Mask,
+    private readonly url: string,
+    private readonly token: string,
+    public revision: number,
+    private readonly seriesRevision: number,
+    private readonly tell: (state: SaveState) => void,
+  ) {}
+
+  /** Whether everything that was drawn is on the server. */
+  get isSaved(): boolean {
+    return this.dirty.size === 0 && this.running === null;
+  }
+
+  touch(slices: Iterable<number>): void {
+    for (const z of slices) this.dirty.add(z);
+    if (this.dirty.size === 0 || this.refused) return;
+    this.tell("saving");
+    this.later(SOON);
+  }
+
+  /** Send all there is; says whether it arrived. */
+  async flush(): Promise<boolean> {
+    clearTimeout(this.timer);
+    while (this.running) await this.running;
+    if (this.dirty.size > 0 && !this.refused) await this.start();
+    return this.isSaved;
+  }
+
+  private later(wait: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      if (this.running) this.later(SOON);
+      else void this.start();
+    }, wait);
+  }
+
+  private start(): Promise<void> {
+    this.running = this.send().finally(() => {
+      this.running = null;
+      if (this.isSaved) this.tell("saved");
+    });
+    return this.running;
+  }
+
+  private async send(): Promise<void> {
+    const slices = [...this.dirty];
+    this.dirty.clear();
+    try {
+      const answer = await fetch(this.url, {
+        method: "POST",
+        body: await this.bodyOf(slices),
+        headers: this.headers(),
+      });
+      const body = (await answer.json()) as { revision?: number; detail?: string };
+      if (answer.ok && body.revision !== undefined) {
+        this.revision = body.revision;
+        return;
+      }
+      this.keep(slices);
+      if (answer.status < 500) this.refuse(body.detail ?? "");
+      else this.fail();
+    } catch {
+      this.keep(slices);
+      this.fail();
+    }
+  }
+
+  private headers(): Record<string, string> {
+    return { "X-CSRFToken": this.token, Accept: "application/json" };
+  }
+
+  private async bodyOf(slices: readonly number[]): Promise<FormData> {
+    const form = new FormData();
+    form.set("revision", String(this.revision));
+    form.set("series_revision", String(this.seriesRevision));
+    for (const z of slices) form.set(String(z), await pack(this.mask.slice(z)), "labels");
+    return form;
+  }
+
+  private keep(slices: readonly number[]): void {
+    for (const z of slices) this.dirty.add(z);
+  }
+
+  private fail(): void {
+    this.tell("unsaved");
+    this.later(AGAIN);
+  }
+
+  /** What the server refuses it would refuse again. */
+  private refuse(sentence: string): void {
+    this.refused = true;
+    this.tell({ refused: sentence });
+  }
+}
