@@ -189,8 +189,9 @@ PAGES = [
     Row("annotation:outline-again", MASKS, FOUND, "post", {"version": ""}),
     # There is no version; who sees and reviews one: tests/annotation/test_review.py.
     Row("annotation:version", CLINICAL, HIDDEN),
+    Row("annotation:against", CLINICAL, HIDDEN),
     Row("annotation:version-labels", CLINICAL, HIDDEN),
-    Row("annotation:version-nifti", CLINICAL, HIDDEN),
+    Row("annotation:version-file", CLINICAL, HIDDEN),
     Row("annotation:approve", frozenset({R.REVIEWER}), HIDDEN, "post"),
     Row("annotation:return", frozenset({R.REVIEWER}), HIDDEN, "post", {"text": "Look again."}),
     Row("predictions:status", PROGNOSIS),
@@ -424,6 +425,8 @@ def furnish(center: Center, owner: User) -> Place:
         "import_id": 1,
         "version_id": 1,
         "version": 1,
+        "other": 2,
+        "suffix": "nii.gz",
         "dictionary_id": "ich-1",
         "variable": "age",
         "form": "follow_up",
@@ -525,7 +528,7 @@ def test_an_absent_object_is_answered_as_a_foreign_one(row: Row, places: Any, cl
               "experiment_id": 10**30, "name": "none", "held_id": 10**30, "transfer_id": 10**30,
               "variable": "none", "form": "none", "visit": "none", "instance": 10**30, "query_id": 10**30,
               "run_id": 10**30, "import_id": 10**30, "signature_id": 10**30, "entry_id": 10**30,
-              "version": 10**30}  # fmt: skip
+              "version": 10**30, "other": 10**30, "suffix": "none"}  # fmt: skip
     sign_in = api_as if row in API else client_as
     for role in Role:
         assert ask(sign_in(user_with(role, places[0].center)), row, absent) == HIDDEN, role

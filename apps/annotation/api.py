@@ -26,7 +26,8 @@ class MaskSerializer(serializers.ModelSerializer[Mask]):
 
 class MaskUploadSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(
-        help_text="NIfTI (.nii or .nii.gz) on the grid of the patient's CT, as ITK-SNAP saves it."
+        help_text="NIfTI (.nii, .nii.gz), NRRD (.nrrd, .seg.nrrd of one layer) or MetaImage (.mha) on the grid of the "
+        "patient's CT, as ITK-SNAP and 3D Slicer save it."
     )
 
 

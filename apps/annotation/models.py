@@ -41,6 +41,8 @@ class Mask(models.Model):
     label_ml = models.JSONField(default=dict)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField(default=timezone.now)
+    # Stands for the SOP Instance UID of the DICOM Segmentation that it came as; a retry is known by it.
+    received_as = models.CharField(max_length=64, blank=True, default="")
     # The version of which this one is a correction.
     corrects = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="corrections")
     state = models.CharField(max_length=10, choices=State, default=State.SUBMITTED)

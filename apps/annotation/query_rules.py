@@ -1,6 +1,7 @@
 """Rules that hold the case report form against the CT and its mask.
 
-The mask tells the hematoma alone: the ventricles are not outlined, so IVH is not compared.
+A mask that holds other blood than the hematoma says that there is some; one that does not says nothing, for nobody has
+to outline it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +19,17 @@ from apps.imaging.ingest.person import AGE_TOLERANCE_YEARS, years
 from apps.imaging.models import Series
 from apps.imaging.selectors import chosen_series
 from apps.patients.models import Patient
-from ml.hematoma import side_of
+from ml.hematoma import Label, side_of
 from ml.preprocessing import lateral_middle_mm
 
 AGE, SEX, VOLUME, SIDE = "image_age", "image_sex", "image_volume", "image_side"
+BLOOD = "image_blood"
+# Questions of the form that a label answers. Less of it may be a slip of the brush.
+BLOOD_LABELS = {
+    "ivh": Label.INTRAVENTRICULAR, "subarachnoid": Label.SUBARACHNOID, "subdural": Label.SUBDURAL,
+    "extradural": Label.EXTRADURAL,
+}  # fmt: skip
+LEAST_BLOOD_ML = 0.1
 SEXES = {"male": "M", "female": "F"}
 # A change of either size is taken for a real one beyond the error of measurement: Dowlatshahi D, et al. Defining
 # hematoma expansion in intracerebral hemorrhage. Neurology 2011;76:1238-44. Here a difference must exceed both.
@@ -59,6 +67,19 @@ def volumes(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
         patient_id: {names[patient_id]: {"ml": float(mask.volume_ml), "version": mask.version}}
         for patient_id, mask in masks.items()
     }
+
+
+def bloods(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
+    """Return the volume of the blood outside the hematoma that the mask that counts holds."""
+    asked = [Patient(pk=each.patient_id) for each in subjects if BLOOD_LABELS.keys() & each.values.keys()]
+    masks: Mapping[int, Mask] = current_masks(asked) if asked else {}
+    found: dict[int, Evidence] = {}
+    for patient_id, mask in masks.items():
+        outlined = {name: float(mask.label_ml.get(str(int(label)), 0)) for name, label in BLOOD_LABELS.items()}
+        found[patient_id] = {
+            name: {"ml": ml, "version": mask.version} for name, ml in outlined.items() if ml >= LEAST_BLOOD_ML
+        }
+    return found
 
 
 def sides(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
@@ -99,6 +120,10 @@ def _side_differs(value: Any, facts: Facts) -> bool:
     return bool(value != facts["side"])
 
 
+def _is_denied(value: Any, facts: Facts) -> bool:
+    return value is False
+
+
 def _volume_differs(value: Any, facts: Facts) -> bool:
     difference = abs(float(value) - facts["ml"])
     return bool(difference > VOLUME_ML and difference > VOLUME_FRACTION * facts["ml"])
@@ -117,6 +142,12 @@ def _say_sex(finding: Finding) -> str:
 
 def _say_volume(finding: Finding) -> str:
     return gettext("%(label)s is %(value)s on the form and %(ml).1f mL by the mask. Check both.") % {
+        "label": finding.label, "value": finding.shown, "ml": finding.facts["ml"],
+    }  # fmt: skip
+
+
+def _say_blood(finding: Finding) -> str:
+    return gettext("%(label)s is %(value)s on the form, and the mask holds %(ml).1f mL of it. Check both.") % {
         "label": finding.label, "value": finding.shown, "ml": finding.facts["ml"],
     }  # fmt: skip
 
@@ -140,6 +171,8 @@ RULES = (
          Permission.VIEW_IMAGING),
     Rule(VOLUME, _("Volume differs from the mask"), _differing(VOLUME, _volume_differs, "ml"), _say_volume,
          _always(volumes), Permission.VIEW_IMAGING),
+    Rule(BLOOD, _("Blood in the mask that the form denies"), _differing(BLOOD, _is_denied, "ml"), _say_blood,
+         _always(bloods), Permission.VIEW_IMAGING),
     Rule(SIDE, _("Side differs from the mask"), _differing(SIDE, _side_differs, "side"), _say_side, _always(sides),
          Permission.VIEW_IMAGING),
 )  # fmt: skip

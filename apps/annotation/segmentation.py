@@ -56,7 +56,7 @@ def segmentation_of(mask: Mask) -> Dataset:
         segment_descriptions=[_segment(mask, label, number) for number, label in enumerate(drawn, start=1)],
         series_instance_uid=_uid(mask, "series", mask.version),
         series_number=_FIRST_NUMBER + mask.version,
-        sop_instance_uid=_uid(mask, "instance", mask.version),
+        sop_instance_uid=instance_uid(mask),
         instance_number=1,
         manufacturer=_NAME,
         manufacturer_model_name=_NAME,
@@ -75,6 +75,11 @@ def segmentation_of(mask: Mask) -> Dataset:
         if keyword in slices[0]:
             result[keyword] = slices[0][keyword]
     return result
+
+
+def instance_uid(mask: Mask) -> UID:
+    """Return the SOP Instance UID under which a version leaves."""
+    return _uid(mask, "instance", mask.version)
 
 
 def store_segmentation(mask: Mask) -> Series:

@@ -15,9 +15,9 @@ from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.annotation import files
+from apps.annotation.formats import plain_mask
 from apps.annotation.labels import LABELS
 from apps.annotation.models import Mask
-from apps.annotation.nifti import plain_nifti
 from apps.annotation.segmentation import store_segmentation
 from apps.annotation.selectors import load_hematoma
 from apps.audit.services import record
@@ -46,9 +46,9 @@ LARGEST_ML = 100_000
 
 
 def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
-    """Store a NIfTI mask of a series as its next version.
+    """Store a mask (NIfTI, NRRD or MetaImage) of a series as its next version.
 
-    Raises MaskError (not on this CT's grid, empty, no NIfTI), Conflict (the newest version is the same) and Refusal.
+    Raises MaskError (not on this CT's grid, empty, no mask), Conflict (the newest version is the same) and Refusal.
     """
     require(actor, Permission.UPLOAD_MASK, series.patient.center)
     if series.state == Series.State.FAILED:
@@ -58,16 +58,15 @@ def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
     return store_mask(actor=actor, series=series, mask=mask)
 
 
-def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8], corrects: Mask | None = None) -> Mask:
+def store_mask(
+    *, actor: User, series: Series, mask: npt.NDArray[np.uint8], corrects: Mask | None = None, received_as: str = ""
+) -> Mask:
     """Measure and store labels (z, y, x) that lie on the series' grid already."""
     measured = _measured(mask, series)
     packed = files.pack(mask, series)
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=series.patient_id)
-        if not Series.objects.filter(pk=series.pk, revision=series.revision).exists():
-            raise Conflict(
-                "series_changed", _("Slices came to this CT meanwhile. Load the page again, and draw the mask on all.")
-            )
+        _check_revision(series)
         newest = series.masks.order_by("-version").first()
         if newest is not None and newest.sha256 == hashlib.sha256(packed).hexdigest():
             raise Conflict(
@@ -84,6 +83,7 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8], corr
             sha256=digest,
             uploaded_by=actor,
             corrects=corrects,
+            received_as=received_as,
             **measured,
         )
         record(
@@ -97,6 +97,13 @@ def store_mask(*, actor: User, series: Series, mask: npt.NDArray[np.uint8], corr
         store_segmentation(row)
         announce(series.patient)
     return row
+
+
+def _check_revision(series: Series) -> None:
+    if not Series.objects.filter(pk=series.pk, revision=series.revision).exists():
+        raise Conflict(
+            "series_changed", _("Slices came to this CT meanwhile. Load the page again, and draw the mask on all.")
+        )
 
 
 def _measured(mask: npt.NDArray[np.uint8], series: Series) -> dict[str, Any]:
@@ -149,10 +156,10 @@ def _describe(mask: npt.NDArray[np.bool_], series: Series) -> dict[str, float]:
 
 
 def _read(content: bytes, grid: Geometry) -> npt.NDArray[np.uint8]:
-    """Read NIfTI bytes. SimpleITK reads files only; the file holds voxels and their place, and goes after reading."""
-    plain = plain_nifti(content, grid)
+    """Read a mask. SimpleITK reads files only; the file holds voxels and their place, and goes after reading."""
+    plain, suffix = plain_mask(content, grid)
     with tempfile.TemporaryDirectory(prefix="ichor-mask-") as folder:
-        path = Path(folder) / "mask.nii"
+        path = Path(folder) / f"mask{suffix}"
         path.write_bytes(plain)
         return read_mask(path, grid)
 

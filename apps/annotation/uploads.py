@@ -17,7 +17,7 @@ def mask_content(request: HttpRequest) -> bytes:
     except Refusal as refusal:
         if refusal.code != "nothing_uploaded":
             raise
-        raise Refusal("nothing_uploaded", _("No file was chosen. Choose the NIfTI file of the mask.")) from None
+        raise Refusal("nothing_uploaded", _("No file was chosen. Choose the file of the mask.")) from None
     if len(files) > 1:
         raise Refusal("one_mask_only", _("More than one file was sent. Send one mask at a time."))
     content: bytes = files[0].read()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -25,6 +25,10 @@ from apps.imaging import geometry
 from apps.patients.selectors import access_patient
 from ml.volumes import write_mask
 
+# The formats of a download by suffix.
+FORMATS = {"nii.gz": "NIfTI", "nrrd": "NRRD", "mha": "MetaImage"}
+OCTETS = "application/octet-stream"
+
 
 @require_GET
 def version(request: HttpRequest, study_id: str, version: int) -> HttpResponse:
@@ -36,21 +40,23 @@ def version(request: HttpRequest, study_id: str, version: int) -> HttpResponse:
 def labels(request: HttpRequest, study_id: str, version: int) -> HttpResponse:
     """Send the labels of a version: zlib of uint8 (z, y, x)."""
     mask = _mask(request, study_id, version)
-    response = HttpResponse(zlib.compress(load_labels(mask).tobytes(), 1), content_type="application/octet-stream")
+    response = HttpResponse(zlib.compress(load_labels(mask).tobytes(), 1), content_type=OCTETS)
     response["Cache-Control"] = "private, max-age=86400"  # a version never changes
     return response
 
 
 @require_GET
-def nifti(request: HttpRequest, study_id: str, version: int) -> HttpResponse:
-    """Send a version as NIfTI on the grid that ITK gives the series, as ITK-SNAP and 3D Slicer expect it."""
+def download(request: HttpRequest, study_id: str, version: int, suffix: str) -> HttpResponse:
+    """Send a version as a file on the grid that ITK gives the series, as ITK-SNAP and 3D Slicer expect it."""
     mask = _mask(request, study_id, version)
+    if suffix not in FORMATS:
+        raise Http404
     with tempfile.TemporaryDirectory(prefix="ichor-mask-") as folder:
-        path = Path(folder) / "mask.nii.gz"
+        path = Path(folder) / f"mask.{suffix}"
         write_mask(path, load_labels(mask), geometry.from_json(mask.series.geometry))
         content = path.read_bytes()
-    response = HttpResponse(content, content_type="application/gzip")
-    response["Content-Disposition"] = f'attachment; filename="mask-version-{mask.version}.nii.gz"'
+    response = HttpResponse(content, content_type="application/gzip" if suffix.endswith("gz") else OCTETS)
+    response["Content-Disposition"] = f'attachment; filename="mask-version-{mask.version}.{suffix}"'
     return response
 
 
@@ -101,6 +107,7 @@ def _page(request: HttpRequest, mask: Mask, problem: Refusal | None = None) -> H
         "versions": mask.series.masks.select_related("uploaded_by", "reviewed_by").order_by("-version"),
         "may_review": reviews and mask.uploaded_by_id != actor.pk and waiting_masks().filter(pk=mask.pk).exists(),
         "may_draw": has_permission(actor, Permission.UPLOAD_MASK, patient.center),
+        "formats": FORMATS,
         "is_own": mask.uploaded_by_id == actor.pk,
         "canvas": canvas_data(
             mask.series, {"labels": reverse("annotation:version-labels", args=args)},

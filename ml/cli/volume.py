@@ -10,7 +10,9 @@ HELP = "Measure a hematoma mask on its CT: planimetry and ABC/2 in mL, slice gap
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("series", type=Path, metavar="SERIES_DIR", help="folder with the DICOM files of one CT series")
-    parser.add_argument("mask", type=Path, metavar="MASK", help="NIfTI mask (.nii, .nii.gz) on the grid of the series")
+    parser.add_argument(
+        "mask", type=Path, metavar="MASK", help="mask (.nii, .nii.gz, .nrrd, .mha) on the grid of the series"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -1,8 +1,5 @@
-"""Masks as NIfTI files: laid on the CT's own slices by their geometry, or refused."""
+"""Masks as files: laid on the CT's own slices by their geometry, or refused."""
 
-import gzip
-import math
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +10,19 @@ import SimpleITK as sitk  # noqa: N813 (the name its own manual uses)
 
 from ml.volumes.errors import MaskError
 from ml.volumes.geometry import FloatArray, Geometry
+from ml.volumes.mask_files import SUFFIXES, check_complete, not_a_mask, open_mask
 
-_SUFFIXES = (".nii", ".nii.gz")
 # Well above the rounding of NIfTI's 32-bit numbers, well below half a pixel.
 _SAME_POSITION_MM = 0.1
 _SAME_DIRECTION = 2e-3
 _SAME_SPACING = 1e-3
 _SAME_SLICE_SPACING = 1e-2
-_CHUNK = 1 << 20
 _REDRAW = "draw it on this CT series and save it without resampling."
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """A NIfTI grid in the order x, y, z of the CT: how to turn the file's axes and where the turned corners lie."""
+    """A file's grid in the order x, y, z of the CT: how to turn the file's axes and where the turned corners lie."""
 
     axes: tuple[int, int, int]
     flipped: tuple[bool, bool, bool]
@@ -42,7 +38,8 @@ def read_mask(path: Path | str, volume: Geometry) -> npt.NDArray[np.uint8]:
     Parameters
     ----------
     path
-        A NIfTI file, ``.nii`` or ``.nii.gz``, as ITK-SNAP writes it.
+        A file of ITK-SNAP or 3D Slicer: NIfTI (``.nii``, ``.nii.gz``), NRRD (``.nrrd``, ``.seg.nrrd`` of one layer) or
+        MetaImage (``.mha``), told by its suffix. Its voxels must lie in the same file.
     volume
         The `Volume`, or its `Geometry`, on which the mask was drawn.
 
@@ -54,7 +51,8 @@ def read_mask(path: Path | str, volume: Geometry) -> npt.NDArray[np.uint8]:
     Raises
     ------
     MaskError
-        ``not_nifti``, ``mask_shape``, ``mask_other_grid``, ``mask_incomplete``, ``mask_not_labels``, ``mask_empty``.
+        ``not_a_mask``, ``mask_detached``, ``mask_shape``, ``mask_other_grid``, ``mask_incomplete``,
+        ``mask_not_labels``, ``mask_empty``.
 
     Notes
     -----
@@ -63,17 +61,18 @@ def read_mask(path: Path | str, volume: Geometry) -> npt.NDArray[np.uint8]:
     misplaces slices in space, yet its slices are the CT's, one for one. A file on that grid is accepted, from either
     end of the stack, as is one with the mean distance between planes. Axes that run the other way or in another order,
     as after a change to RAS, are turned back by the directions in the file; what fits in no such way is refused.
+
+    Coordinates that a NRRD gives in RAS or LAS are turned to LPS by ITK.
     """
     reader = _reader(path)
     grid = _match(reader, volume)
-    _check_complete(path, reader)
+    check_complete(path, reader)
     try:
         image = reader.Execute()
     except RuntimeError:
-        raise _not_nifti() from None
-    if image.GetDimension() > 3:
-        image = image[:, :, :, 0]
-    labels = _labels(sitk.GetArrayViewFromImage(image))
+        raise not_a_mask() from None
+    # Axes beyond the third hold one voxel, see `_match`.
+    labels = _labels(sitk.GetArrayViewFromImage(image).reshape(image.GetSize()[2::-1]))
     x, y, z = grid.axes
     turned = labels.transpose(2, 1, 0).transpose(z, y, x)
     flip = [axis for axis, flipped in enumerate(reversed(grid.flipped)) if flipped]
@@ -81,12 +80,12 @@ def read_mask(path: Path | str, volume: Geometry) -> npt.NDArray[np.uint8]:
 
 
 def write_mask(path: Path | str, mask: npt.ArrayLike, volume: Geometry) -> None:
-    """Write a mask as NIfTI with the geometry that ITK, hence ITK-SNAP, gives the DICOM series.
+    """Write a mask, compressed, with the geometry that ITK, hence ITK-SNAP, gives the DICOM series.
 
     Parameters
     ----------
     path
-        Where to write; ends with ``.nii`` or ``.nii.gz``.
+        Where to write; ends with ``.nii.gz``, ``.nii`` (not compressed), ``.nrrd`` or ``.mha``.
     mask
         (z, y, x) bool or integer labels 0 to 255 on the grid of `volume`.
     volume
@@ -95,10 +94,14 @@ def write_mask(path: Path | str, mask: npt.ArrayLike, volume: Geometry) -> None:
     Raises
     ------
     MaskError
-        ``mask_shape``, ``mask_not_labels``, ``not_nifti`` (the name does not end so).
+        ``mask_shape``, ``mask_not_labels``, ``not_a_mask`` (the name does not end so).
+
+    Notes
+    -----
+    The header holds the grid and the type of the voxels, nothing else: no identifier and no date.
     """
-    if not str(path).endswith(_SUFFIXES):
-        raise _not_nifti()
+    if not str(path).endswith(SUFFIXES):
+        raise not_a_mask()
     array = np.asarray(mask)
     check_shape(array, volume)
     labels = _labels(array.astype(np.uint8) if array.dtype == np.bool_ else array, allow_empty=True)
@@ -109,7 +112,7 @@ def write_mask(path: Path | str, mask: npt.ArrayLike, volume: Geometry) -> None:
     image.SetOrigin(volume.positions[0 if upward else -1].tolist())
     image.SetSpacing([volume.pixel_spacing[1], volume.pixel_spacing[0], _itk_slice_spacing(volume)])
     image.SetDirection(np.column_stack([volume.row_direction, volume.column_direction, along]).ravel().tolist())
-    sitk.WriteImage(image, str(path))
+    sitk.WriteImage(image, str(path), useCompression=True)
 
 
 def check_shape(mask: npt.NDArray[Any], volume: Geometry) -> None:
@@ -119,40 +122,13 @@ def check_shape(mask: npt.NDArray[Any], volume: Geometry) -> None:
 
 
 def _reader(path: Path | str) -> sitk.ImageFileReader:
-    """Open a NIfTI file as far as its header, so that a file of another size is refused before it is unpacked."""
-    if not str(path).lower().endswith(_SUFFIXES):
-        raise _not_nifti()
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("NiftiImageIO")
-    reader.SetFileName(str(path))
+    """Open a file as far as its header."""
     try:
-        reader.ReadImageInformation()
+        return open_mask(path)
     except RuntimeError as error:
         if "orthonormal" in str(error):
             raise _grid_error("its axes are not at right angles") from None
-        raise _not_nifti() from None
-    return reader
-
-
-def _check_complete(path: Path | str, reader: sitk.ImageFileReader) -> None:
-    """Refuse a file that was cut short or damaged on its way: ITK fills what is missing with background, silently."""
-    header, bits = (float(reader.GetMetaData(key)) for key in ("vox_offset", "bitpix"))
-    needed = int(header) + math.prod(reader.GetSize()) * int(bits) // 8
-    try:
-        found = _count_bytes(Path(path), needed + _CHUNK)
-    except (OSError, EOFError, zlib.error):
-        found = 0
-    if found < needed:
-        raise MaskError("mask_incomplete", "The mask file is damaged or cut short: save or send it again.")
-
-
-def _count_bytes(path: Path, limit: int) -> int:
-    """Count the unpacked bytes of a file, up to about `limit`."""
-    count = 0
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
-        while count < limit and (chunk := stream.read(_CHUNK)):
-            count += len(chunk)
-    return count
+        raise not_a_mask() from None
 
 
 def _match(reader: sitk.ImageFileReader, volume: Geometry) -> _Grid:
@@ -178,6 +154,8 @@ def _grid(reader: sitk.ImageFileReader, volume: Geometry) -> _Grid:
     """Find which axis of the file is which axis of the CT, and which way it runs."""
     dimension = reader.GetDimension()
     directions = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3].T
+    if not np.isfinite(directions).all():
+        raise _grid_error("its axes have no direction")
     lengths, spacings = np.array(reader.GetSize()[:3]), np.array(reader.GetSpacing()[:3])
     wanted = np.stack([volume.row_direction, volume.column_direction, volume.normal])
     cosines = wanted @ directions.T
@@ -234,9 +212,3 @@ def _shape_error(size: tuple[int, ...], volume: Geometry) -> MaskError:
 
 def _grid_error(difference: str) -> MaskError:
     return MaskError("mask_other_grid", f"The mask does not lie on this CT: {difference}; {_REDRAW}")
-
-
-def _not_nifti() -> MaskError:
-    return MaskError(
-        "not_nifti", "The mask cannot be read as a NIfTI image: save the segmentation as .nii.gz, as ITK-SNAP does."
-    )

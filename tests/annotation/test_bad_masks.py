@@ -43,17 +43,17 @@ def with_bad_checksum(content: bytes) -> bytes:
 
 
 BAD: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "text": ("not_nifti", lambda square: b"volume: 30 mL"),
-    "zero_bytes": ("not_nifti", lambda square: b""),
-    "gzipped_text": ("not_nifti", lambda square: gzip.compress(b"volume: 30 mL")),
-    "dicom": ("not_nifti", lambda square: b"\0" * 128 + b"DICM" + b"\0" * 400),
+    "text": ("not_a_mask", lambda square: b"volume: 30 mL"),
+    "zero_bytes": ("not_a_mask", lambda square: b""),
+    "gzipped_text": ("not_a_mask", lambda square: gzip.compress(b"volume: 30 mL")),
+    "dicom": ("not_a_mask", lambda square: b"\0" * 128 + b"DICM" + b"\0" * 400),
     "cut_gzip": ("mask_incomplete", lambda square: square[: len(square) // 2]),
     "bad_checksum": ("mask_incomplete", with_bad_checksum),
     "only_gzip_mark": ("mask_incomplete", lambda square: b"\x1f\x8b"),
     "cut_plain": ("mask_incomplete", lambda square: gzip.decompress(square)[:-100]),
-    "only_header": ("not_nifti", lambda square: gzip.decompress(square)[:348]),
-    "wrong_voxel_offset": ("not_nifti", lambda square: with_float(gzip.decompress(square), 108, 1e9)),
-    "offset_not_a_number": ("not_nifti", lambda square: with_float(gzip.decompress(square), 108, float("nan"))),
+    "only_header": ("not_a_mask", lambda square: gzip.decompress(square)[:348]),
+    "wrong_voxel_offset": ("not_a_mask", lambda square: with_float(gzip.decompress(square), 108, 1e9)),
+    "offset_not_a_number": ("not_a_mask", lambda square: with_float(gzip.decompress(square), 108, float("nan"))),
     "other_place": ("mask_other_grid", shifted),
 }
 

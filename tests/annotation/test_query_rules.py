@@ -214,3 +214,27 @@ def test_a_blinded_person_sees_none_of_them(users: Users, patient: Patient, api_
     run_rules()
     assert api_as(users[Role.ASSESSOR]).get("/api/v1/queries/?rule=image_age").json()["count"] == 0
     assert api_as(users[Role.COORDINATOR]).get("/api/v1/queries/?rule=image_age").json()["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("label_ml", "values", "told"),
+    [
+        (
+            {"1": "20.00", "2": "3.14"}, {"ivh": False},
+            "Extension to the ventricles (IVH) is No on the form, and the mask holds 3.1 mL of it. Check both.",
+        ),
+        ({"1": "20.00", "2": "3.14"}, {"ivh": True}, ""),
+        ({"1": "20.00"}, {"ivh": True}, ""),  # nobody has to outline it
+        ({"1": "20.00", "2": "0.09"}, {"ivh": False}, ""),  # a slip of the brush
+        ({"1": "20.00", "3": "9.00"}, {"ivh": False}, ""),  # edema
+        ({}, {"ivh": False}, ""),  # a mask from before there were labels
+    ],
+)  # fmt: skip
+def test_blood_that_the_form_denies(
+    label_ml: dict[str, str], values: dict[str, Any], told: str, users: Users, patient: Patient
+) -> None:
+    series = give_ct(patient, users[Role.COORDINATOR])
+    Mask.objects.filter(series=series).update(label_ml=label_ml)
+    enter(patient, users[Role.COORDINATOR], **values)
+    run_rules()
+    assert asked() == ({"image_blood": told} if told else {})

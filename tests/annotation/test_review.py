@@ -148,15 +148,23 @@ def test_submit_return_correct_approve(
     assert str(corrected.volume_ml) == "0.29"
 
 
-def test_a_version_leaves_as_nifti(reviewer: Client, mask: Mask, tmp_path: Any) -> None:
+@pytest.mark.parametrize("suffix", ["nii.gz", "nrrd", "mha"])
+def test_a_version_leaves_as_a_file(suffix: str, reviewer: Client, mask: Mask, tmp_path: Any) -> None:
     """Read by SimpleITK; ITK gives the series the mean distance of its slices."""
-    answer = reviewer.get(reverse("annotation:version-nifti", args=["C1-0001", 1]))
-    assert answer["Content-Disposition"] == 'attachment; filename="mask-version-1.nii.gz"'
-    path = tmp_path / "mask.nii.gz"
+    url = f"/patients/C1-0001/mask/1/mask.{suffix}"
+    assert f'href="{url}"' in page(reviewer)
+    answer = reviewer.get(url)
+    assert answer["Content-Disposition"] == f'attachment; filename="mask-version-1.{suffix}"'
+    path = tmp_path / f"mask.{suffix}"
     path.write_bytes(answer.content)
     image = sitk.ReadImage(str(path))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), square_labels())
     assert image.GetSpacing() == pytest.approx((0.5, 0.5, 16.0))
+
+
+@pytest.mark.parametrize("suffix", ["nii", "png", "nii.gz.exe", "..", "nhdr", "mhd"])
+def test_no_other_format_leaves(suffix: str, reviewer: Client, mask: Mask) -> None:
+    assert reviewer.get(f"/patients/C1-0001/mask/1/mask.{suffix}").status_code == 404
 
 
 def test_words_of_the_trail(reviewer: Client, mask: Mask, client_as: Callable[[User], Client], users: Users) -> None:

@@ -95,12 +95,14 @@ def _people() -> tuple[list[str], list[str]]:
 
 @contextmanager
 def serve_web() -> Iterator[str]:
-    """Serve the test database as docker/Dockerfile does, on a loopback port."""
+    """Serve the test database and store as docker/Dockerfile does, on a loopback port."""
+    from django.conf import settings
     from django.db import connection
 
     port = free_port()
     parts = urlsplit(os.environ["DATABASE_URL"])
     environment = os.environ | {
+        "ICHOR_TEST_VAR": str(settings.VAR),
         "DATABASE_URL": urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}")),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "platform"), str(ROOT)]),
     }

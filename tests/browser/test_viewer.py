@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, Error, Page, Response
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
@@ -27,8 +28,9 @@ from apps.patients.models import Patient
 from tests.annotation.scans import take_in
 from tests.browser.conftest import wait_until
 from tests.imaging.conftest import real_scan  # noqa: F401 (a fixture)
+from tests.imaging.factory import to_bytes
 from tests.imaging.store import empty_store  # noqa: F401 (a fixture)
-from tests.ml.dicom_factory import make_series, save_series, table_positions
+from tests.ml.dicom_factory import make_series, save_series, table_positions, tilted_column
 from tests.ml.volumes.test_series import recompress
 
 pytestmark = [
@@ -195,6 +197,51 @@ def test_compressed_slices_are_decoded(visit: Visit, patient: Patient, users: di
     open_study(visit, series, sets=1, slices=8)
     assert visit.ask(SLICE_SUMS) == sums_of(series, files)
     assert visit.faults == []
+
+
+# What OHIF does when a person stores a segmentation, without its dialog; a pixel is drawn on a slice before.
+STORE = """async ([uid, place]) => {
+    const { cache } = window.cornerstone;
+    const [{ segmentationId, representationData }] = window.services.segmentationService.getSegmentations();
+    const drawn = representationData.Labelmap.imageIds.map((id) => cache.getImage(id));
+    drawn.find((image) => image.referencedImageId.includes(uid)).getPixelData()[place] = 1;
+    const { dataset } = await window.commandsManager.run("generateSegmentation", { segmentationId });
+    await window.extensionManager.getActiveDataSource()[0].store.dicom(dataset);
+}"""
+
+
+ALIKE, MIXED = (12.0,) * 9, (12.0,) * 5 + (18.0,) * 4
+
+
+@pytest.mark.parametrize(("gaps", "upward", "right"), [(ALIKE, True, True), (MIXED, False, True), (MIXED, True, False)])
+def test_what_ohif_stores(
+    visit: Visit, patient: Patient, users: dict[Role, User], gaps: tuple[float, ...], upward: bool, right: bool
+) -> None:
+    """It becomes the next version, on the slices where it was drawn; where OHIF would turn it over it is refused."""
+    ct = take_in(users[Role.COORDINATOR], patient, tilted_scan(gaps, upward=upward))
+    labels = np.zeros((10, 64, 48), dtype=np.uint8)
+    for index in range(2, 6):
+        labels[index, 20 : 30 + index, 10:20] = 1
+    mask = store_mask(actor=users[Role.COORDINATOR], series=ct, mask=labels)
+    open_study(visit, ct, sets=2, slices=10)
+    show_mask(visit)
+    wait_until(lambda: visit.ask(MASK_SUMS) == mask_sums_of(mask), 30)
+    refused = nullcontext() if right else pytest.raises(Error, match="request failed")
+    with refused:
+        visit.page.evaluate(STORE, [uids_of(ct)[8], 48 * 50 + 7])
+    stored = Mask.objects.latest("pk")
+    assert (stored.version, stored.state) == (2 if right else 1, Mask.State.SUBMITTED)
+    labels[8, 50, 7] = right
+    np.testing.assert_array_equal(load_labels(stored), labels)
+
+
+def tilted_scan(gaps: tuple[float, ...], *, upward: bool) -> list[bytes]:
+    """Ten slices of a tilted gantry, numbered from the foot up or from the head down."""
+    hu = np.random.default_rng(1).integers(0, 80, (10, 64, 48))
+    scan = make_series(hu, table_positions(gaps, tilt=18.0), column=tilted_column(18.0))
+    for place, dataset in enumerate(scan):
+        dataset.InstanceNumber = place + 1 if upward else 10 - place
+    return to_bytes(scan)
 
 
 def test_no_other_host_is_asked(visit: Visit, ct: Series, mask: Mask) -> None:

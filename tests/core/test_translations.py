@@ -29,7 +29,7 @@ CHINESE = {"accept-language": "zh-Hans"}
 HAN = re.compile(r"[\u4e00-\u9fff]")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%%")
 # Written alike in both languages.
-SAME = {"AUC", "CI", "CT", "Ichor", "ICH", "ICH-GS", "GCS", "GOS", "UTC"}
+SAME = {"AUC", "CI", "CT", "HU", "Ichor", "ICH", "ICH-GS", "GCS", "GOS", "UTC"}
 
 
 def read_catalog(path: Path) -> Catalog:

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from apps.accounts.access import person
 from apps.accounts.models import User
 from apps.core.errors import Refusal
+from apps.imaging import derived
 from apps.imaging.dicomweb.attributes import Json, element
 from apps.imaging.dicomweb.multipart import parse
 from apps.imaging.dicomweb.negotiation import DICOM, JSON, MULTIPART, json_type, media_range
@@ -29,6 +30,7 @@ from ml.volumes.headers import text
 # PS3.18, table I.2-2 (failure and warning reasons) and PS3.7, annex C.
 PROCESSING_FAILURE = 0x0110
 CLASS_NOT_SUPPORTED = 0x0122
+SYNTAX_NOT_SUPPORTED = 0xC122
 NOT_AUTHORIZED = 0x0124
 DOES_NOT_MATCH = 0xA900
 NOT_UNDERSTOOD = 0xC000
@@ -43,13 +45,17 @@ _REASONS = {
     "undecodable": NOT_UNDERSTOOD,
     "missing_identity": DOES_NOT_MATCH,
     "no_pixels": DOES_NOT_MATCH,
+    derived.ABSENT: NOT_AUTHORIZED,
+    derived.SYNTAX: SYNTAX_NOT_SUPPORTED,
+    derived.DAMAGED: NOT_UNDERSTOOD,
+    derived.UNFIT: DOES_NOT_MATCH,
 }
 _PIECE = 1024**2
 
 
 @dataclass
 class Result:
-    """What became of one part: nothing wrong, a warning (kept apart), or a failure, each with its sentence."""
+    """What became of one part: nothing wrong, a warning (it waits for a person), or a failure, with its sentence."""
 
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
@@ -57,6 +63,10 @@ class Result:
     warning: int = 0
     sentence: str = ""
     instance: Instance | None = None
+
+    def of(self, sent: "Result") -> "Result":
+        """Return the result under the identifiers of what was sent."""
+        return replace(self, sop_class_uid=sent.sop_class_uid, sop_instance_uid=sent.sop_instance_uid)
 
 
 def instances(request: HttpRequest, study: str | None = None) -> HttpResponse:
@@ -115,6 +125,7 @@ def _store_all(actor: User, files: Sequence[bytes], study: str | None) -> list[R
     patients: dict[str, Patient | None] = {}
     # By the ID as it was sent: two hospital numbers are two uploads even where both mean one patient.
     groups: dict[str, list[Opened]] = defaultdict(list)
+    others: list[Opened] = []
     for opened in open_files(files):
         place = opened.number - 1
         if opened.dataset is None:
@@ -123,6 +134,9 @@ def _store_all(actor: User, files: Sequence[bytes], study: str | None) -> list[R
             continue
         result, patient_id = _sent(opened.dataset, study)
         results[place] = result
+        if result.sop_class_uid in derived.takers:
+            others += [] if result.failure else [opened]
+            continue
         if patient_id not in patients:
             patients[patient_id] = find_patient(actor, patient_id)
         if patients[patient_id] is None and not result.failure:
@@ -134,8 +148,10 @@ def _store_all(actor: User, files: Sequence[bytes], study: str | None) -> list[R
         assert patient is not None
         for opened, result in zip(group, _received(actor, patient, group), strict=True):
             sent = results[opened.number - 1]
-            result.sop_class_uid, result.sop_instance_uid = sent.sop_class_uid, sent.sop_instance_uid
-            results[opened.number - 1] = result
+            results[opened.number - 1] = result.of(sent)
+    for opened in others:  # behind the scans on which they lie
+        sent = results[opened.number - 1]
+        results[opened.number - 1] = _taken(actor, opened, sent.sop_class_uid).of(sent)
     return results
 
 
@@ -164,6 +180,16 @@ def _received(actor: User, patient: Patient, files: Sequence[Opened]) -> list[Re
     for outcome in receipt.outcomes:
         outcomes[outcome.number].append(outcome)
     return [_result(outcomes[file.number]) for file in files]
+
+
+def _taken(actor: User, opened: Opened, sop_class_uid: str) -> Result:
+    """Have an object that is no image taken in by who takes its kind. What is kept waits for a person."""
+    assert opened.dataset is not None
+    try:
+        taken = derived.takers[sop_class_uid](actor=actor, dataset=opened.dataset)
+    except (Refusal, MLError) as problem:
+        return _failed(problem)
+    return Result(warning=COERCED, sentence=taken.sentence, instance=taken.instance)
 
 
 def _failed(problem: Refusal | MLError) -> Result:

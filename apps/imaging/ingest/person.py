@@ -33,18 +33,18 @@ def person_key(center: Center, hospital_id: str) -> str:
     return hmac.new(settings.UID_KEY.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 
-def find_patient(actor: Actor, patient_id: str) -> Patient | None:
-    """Return the patient that a DICOM Patient ID means among those for whom the actor may upload.
+def find_patient(actor: Actor, patient_id: str, permission: Permission = Permission.UPLOAD_CT) -> Patient | None:
+    """Return the patient that a DICOM Patient ID means among those on whom the actor holds a permission.
 
     A study id means itself; a hospital's number means the patient for whom it came before.
     """
     patient_id = patient_id.strip()
     if not patient_id or "\x00" in patient_id:
         return None
-    centers = list(centers_with(actor, Permission.UPLOAD_CT))
+    centers = list(centers_with(actor, permission))
     # What cannot be a study id is not asked for as one: no hospital number may stand in a query, which may be logged.
     if any(re.fullmatch(rf"{re.escape(center.code)}-\d{{1,9}}", patient_id) for center in centers):
-        patient = patients_visible_to(actor, Permission.UPLOAD_CT).filter(study_id=patient_id).first()
+        patient = patients_visible_to(actor, permission).filter(study_id=patient_id).first()
         if patient is not None:
             return patient
     keys = [person_key(center, patient_id) for center in centers]

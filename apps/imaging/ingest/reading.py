@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from apps.core.errors import Refusal
+from apps.imaging.derived import takers
 from ml.volumes.headers import numbers, text
 
 _META_LENGTH = slice(140, 144)  # value of (0002,0000), the first element behind the preamble
@@ -112,7 +113,9 @@ def _check_deflated(content: bytes) -> None:
 
 
 def _unpacked_size(dataset: Dataset) -> int:
-    """Return how many bytes a picture takes once it is decoded."""
+    """Return how many bytes a picture takes once it is decoded; what is no image is not decoded as a whole."""
+    if text(dataset, "SOPClassUID") in takers:
+        return 0
     sides = [numbers(dataset, keyword) for keyword in ("Rows", "Columns")]
     pixels = sides[0][0] * sides[1][0] if all(len(side) == 1 for side in sides) else 0
     frames, samples = (numbers(dataset, keyword) or [1.0] for keyword in ("NumberOfFrames", "SamplesPerPixel"))

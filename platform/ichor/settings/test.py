@@ -6,9 +6,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_ROOT = Path(tempfile.mkdtemp(prefix="ichor-test-"))
+# A server that a benchmark starts reads the files of who started it.
+_GIVEN = os.environ.get("ICHOR_TEST_VAR")
+_ROOT = Path(_GIVEN or tempfile.mkdtemp(prefix="ichor-test-"))
 os.environ["ICHOR_VAR"] = str(_ROOT)
-atexit.register(shutil.rmtree, _ROOT, ignore_errors=True)
+if not _GIVEN:
+    atexit.register(shutil.rmtree, _ROOT, ignore_errors=True)
 
 from ichor.settings import env  # noqa: E402
 from ichor.settings.embedded import *  # noqa: E402

@@ -47,11 +47,14 @@ def volume() -> Volume:
 @pytest.mark.parametrize("tilt", [20.0, 0.0, -20.0])
 @pytest.mark.parametrize("flip", ["", "x", "y", "xy"])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_mask_drawn_in_itk_comes_back_voxel_for_voxel(tilt: float, flip: str, reverse: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["mask.nii.gz", "mask.nrrd", "mask.mha"])
+def test_a_mask_drawn_in_itk_comes_back_voxel_for_voxel(
+    tilt: float, flip: str, reverse: bool, name: str, tmp_path: Path
+) -> None:
     datasets = series(tilt, flip)
     folder = tmp_path / "dicom"
     folder.mkdir()
-    path = itk_mask(itk_image(datasets, folder, reverse=reverse), tmp_path / "mask.nii.gz")
+    path = itk_mask(itk_image(datasets, folder, reverse=reverse), tmp_path / name)
     mask = read_mask(path, read_series(datasets))
     np.testing.assert_array_equal(mask, MASK)
     assert mask.dtype == np.uint8
@@ -59,18 +62,19 @@ def test_a_mask_drawn_in_itk_comes_back_voxel_for_voxel(tilt: float, flip: str, 
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LPI", "SAR", "PIL"])
-def test_turned_axes_are_turned_back(orientation: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["mask.nii.gz", "mask.nrrd", "mask.mha"])
+def test_turned_axes_are_turned_back(orientation: str, name: str, tmp_path: Path) -> None:
     datasets = series()
     folder = tmp_path / "dicom"
     folder.mkdir()
-    path = itk_mask(itk_image(datasets, folder), tmp_path / "mask.nii.gz")
+    path = itk_mask(itk_image(datasets, folder), tmp_path / name)
     sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), orientation), str(path))
     np.testing.assert_array_equal(read_mask(path, read_series(datasets)), MASK)
 
 
 @pytest.mark.parametrize("tilt", [20.0, 0.0, -20.0])
 @pytest.mark.parametrize("flip", ["", "x", "y"])
-@pytest.mark.parametrize("name", ["mask.nii.gz", "mask.nii"])
+@pytest.mark.parametrize("name", ["mask.nii.gz", "mask.nii", "mask.nrrd", "mask.seg.nrrd", "mask.mha"])
 def test_written_masks_lie_where_itk_puts_the_series(tilt: float, flip: str, name: str, tmp_path: Path) -> None:
     datasets = series(tilt, flip)
     folder = tmp_path / "dicom"
@@ -200,15 +204,15 @@ def test_the_mean_distance_between_planes_is_accepted_too(volume: Volume, tmp_pa
     np.testing.assert_array_equal(read_mask(path, volume), MASK)
 
 
-@pytest.mark.parametrize("name", ["mask.nii", "mask.nii.gz", "mask.nrrd", "mask"])
-def test_what_is_no_nifti_is_refused(name: str, volume: Volume, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["mask.nii", "mask.nii.gz", "mask.nrrd", "mask.mha", "mask"])
+def test_what_is_no_mask_is_refused(name: str, volume: Volume, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(b"no image at all " * 40)
-    assert refusal(path, volume).code == "not_nifti"
+    assert refusal(path, volume).code == "not_a_mask"
 
 
 def test_a_missing_file_is_refused(volume: Volume, tmp_path: Path) -> None:
-    assert refusal(tmp_path / "absent.nii.gz", volume).code == "not_nifti"
+    assert refusal(tmp_path / "absent.nii.gz", volume).code == "not_a_mask"
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.98])
@@ -219,7 +223,7 @@ def test_a_file_cut_short_is_refused_not_filled_up(kept: float, packed: bool, vo
     if not packed:
         content, path = gzip.decompress(content), tmp_path / "mask.nii"
     path.write_bytes(content[: int(len(content) * kept)])
-    assert refusal(path, volume).code in {"mask_incomplete", "not_nifti"}
+    assert refusal(path, volume).code in {"mask_incomplete", "not_a_mask"}
 
 
 def test_masks_to_write_must_fit(volume: Volume, tmp_path: Path) -> None:
@@ -227,7 +231,7 @@ def test_masks_to_write_must_fit(volume: Volume, tmp_path: Path) -> None:
     for mask, name, code in (
         (MASK[:3], path, "mask_shape"),
         (MASK * 0.5, path, "mask_not_labels"),
-        (MASK, tmp_path / "mask.mha", "not_nifti"),
+        (MASK, tmp_path / "mask.png", "not_a_mask"),
     ):
         with pytest.raises(MaskError) as caught:
             write_mask(name, mask, volume)

@@ -3,7 +3,7 @@ import type { Ct } from "./ct";
 /** What apps/annotation/canvas.py writes into the page. */
 export interface CanvasData extends Omit<Ct, "hu"> {
   labels: { label: number; name: string; color: [number, number, number] }[];
-  urls: { ct: string; labels: string; save?: string; suggestion?: string };
+  urls: { ct: string; labels: string; save?: string; suggestion?: string; second?: string };
   /** Of the outline, counted by the server; absent where nothing is drawn. */
   revision?: number;
   seriesRevision?: number;

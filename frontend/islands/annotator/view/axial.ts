@@ -2,12 +2,13 @@ import { type Ct, grayInto, type Point, WINDOWS, type WindowName } from "../core
 import type { CanvasData } from "../core/data";
 import type { Mask } from "../core/mask";
 import { toScreen, type View } from "../core/view";
-import { labelsInto } from "./overlay";
+import { labelsInto, rimInto } from "./overlay";
 
 /** Screen pixels of a voxel from which on its edges are shown as they are. */
 const SHARP = 3;
 const CURSOR = "#74bdf2";
 const PIN = "#f0e442";
+const WHITE = [255, 255, 255] as const;
 
 export interface Shown {
   z: number;
@@ -31,6 +32,8 @@ export class AxialCanvas {
     private readonly canvas: HTMLCanvasElement,
     private readonly ct: Ct,
     private readonly mask: Mask,
+    /** Another mask, of which the rim is shown. */
+    private readonly second: Mask | null,
     private readonly data: CanvasData,
   ) {
     for (const picture of [this.gray, this.labels]) [picture.width, picture.height] = [ct.columns, ct.rows];
@@ -69,7 +72,10 @@ export class AxialCanvas {
     if (outline && this.labelsOf !== z) {
       this.labelsOf = z;
       const colors = this.data.labels.map(({ color }) => color);
-      paint(this.labels, (pixels) => labelsInto(this.mask.slice(z), this.ct.columns, colors, pixels));
+      paint(this.labels, (pixels) => {
+        labelsInto(this.mask.slice(z), this.ct.columns, colors, pixels);
+        if (this.second) rimInto(this.second.slice(z), this.ct.columns, WHITE, pixels);
+      });
     }
   }
 

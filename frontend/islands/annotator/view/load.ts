@@ -14,9 +14,9 @@ export async function loadCt(data: CanvasData): Promise<Ct> {
   return { ...data, hu: readHu(bytes, data) };
 }
 
-/** The labels that the server has; an empty answer is an empty mask. */
-export async function loadMask(data: CanvasData): Promise<Mask> {
-  const labels = await unpack(await (await fetched(data.urls.labels)).blob());
+/** The labels that the server has at an address; an empty answer is an empty mask. */
+export async function loadMask(data: CanvasData, url: string): Promise<Mask> {
+  const labels = await unpack(await (await fetched(url)).blob());
   const mask = new Mask(data.slices, data.rows, data.columns);
   if (labels.length === 0) return mask;
   if (labels.length !== mask.labels.length) throw new RangeError("the mask did not arrive whole");

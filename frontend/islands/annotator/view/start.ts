@@ -18,8 +18,13 @@ export async function start(root: HTMLElement): Promise<void> {
   const data = readJson(root.dataset.canvas) as CanvasData;
   const loading = part(root, "loading");
   try {
-    const [ct, mask] = await Promise.all([loadCt(data), loadMask(data)]);
-    new Annotator(root, data, ct, mask);
+    const { labels, second } = data.urls;
+    const [ct, mask, other] = await Promise.all([
+      loadCt(data),
+      loadMask(data, labels),
+      second === undefined ? null : loadMask(data, second),
+    ]);
+    new Annotator(root, data, ct, mask, other);
     loading.hidden = true;
     // After the first picture, which was asked for before.
     requestAnimationFrame(() => {
@@ -44,7 +49,7 @@ class Annotator {
   private frame = 0;
   private planesAt = "";
 
-  constructor(root: HTMLElement, data: CanvasData, ct: Ct, mask: Mask) {
+  constructor(root: HTMLElement, data: CanvasData, ct: Ct, mask: Mask, second: Mask | null) {
     this.stage = part(root, "stage");
     this.canvas = part<HTMLCanvasElement>(root, "axial");
     this.editor = new Editor(ct, mask, data.reading === true, {
@@ -53,7 +58,7 @@ class Annotator {
       note: (note) => this.panel.note(note),
     });
     this.panel = new Panel(root, this.editor, data);
-    this.axial = new AxialCanvas(this.canvas, ct, mask, data);
+    this.axial = new AxialCanvas(this.canvas, ct, mask, second, data);
     this.planes = (["coronal", "sagittal"] as const).map(
       (kind) => new PlaneCanvas(part(root, kind), kind, ct, mask, data, (voxel) => this.editor.go(voxel)),
     );
