@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.access import has_permission
 from apps.accounts.policy import Permission
 from apps.annotation.labels import amounts_of
+from apps.annotation.meaning import meaning_of
 from apps.annotation.models import Mask
 from apps.annotation.selectors import approved_mask, current_masks
 from apps.imaging.selectors import chosen_series, current_series
@@ -25,6 +26,7 @@ def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
         "patient": patient,
         "series": series,
         "mask": mask,
+        "meaning": None if mask is None else meaning_of(mask),
         # A later version that does not count, or not yet.
         "pending": newest if newest != mask else None,
         "amounts": [] if mask is None else amounts_of(mask)[1:],

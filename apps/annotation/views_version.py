@@ -16,6 +16,7 @@ from apps.accounts.access import get_visible, has_permission, person
 from apps.accounts.policy import Permission
 from apps.annotation import review
 from apps.annotation.canvas import canvas_data
+from apps.annotation.meaning import meaning_of
 from apps.annotation.models import Mask
 from apps.annotation.selectors import approved_mask, load_labels, masks_visible_to, waiting_masks
 from apps.annotation.uploads import series_for_mask
@@ -102,6 +103,7 @@ def _page(request: HttpRequest, mask: Mask, problem: Refusal | None = None) -> H
         "mask": mask,
         "problem": problem,
         "typed": request.POST.get("text", ""),
+        "meaning": meaning_of(mask),
         "counts": counting is not None and counting.pk == mask.pk,
         "remarks": mask.remarks.select_related("author"),
         "versions": mask.series.masks.select_related("uploaded_by", "reviewed_by").order_by("-version"),

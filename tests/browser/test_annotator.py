@@ -29,6 +29,7 @@ from tests.annotation.scans import take_in
 from tests.browser.annotator import Hands, dice
 from tests.browser.axe import assert_accessible
 from tests.browser.opening import OpenAs
+from tests.factories import PASSWORD
 from tests.imaging.conftest import real_scan  # noqa: F401 (a fixture)
 from tests.imaging.store import empty_store  # noqa: F401 (a fixture)
 
@@ -257,6 +258,33 @@ def test_a_network_that_is_away_for_a_while_loses_nothing(
         expect(page.locator("[data-annotator-saved]")).to_have_text("saved", timeout=10_000)
         drawn = drawn_by(users[Role.ANNOTATOR], case.series)
         assert hands.milliliters() == pytest.approx(volume_ml(drawn == 1, from_json(case.series.geometry)), abs=0.005)
+
+
+def test_who_was_signed_out_loses_nothing(
+    browser: Browser,
+    live_server: LiveServer,
+    sign_in_as: Callable[[BrowserContext, Role], None],
+    case: Case,
+    users: dict[Role, User],
+) -> None:
+    with browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900}) as context:
+        sign_in_as(context, Role.ANNOTATOR)
+        page = context.new_page()
+        page.goto(OUTLINE)
+        hands = Hands(page, case.series)
+        page.locator("[data-part=range]").uncheck()
+        context.clear_cookies()
+        hands.drag((100.0, 100.0), (120.0, 130.0))
+        expect(page.locator("[data-annotator-saved]")).to_contain_text("you are signed out")
+        other = context.new_page()
+        other.goto("/account/login/")
+        other.locator("form input[name=login]").fill(users[Role.ANNOTATOR].username)
+        other.locator("form input[type=password]").fill(PASSWORD)
+        other.locator("form button[type=submit]").first.click()
+        expect(page.locator("[data-annotator-saved]")).to_have_text("saved", timeout=15_000)
+        assert (drawn_by(users[Role.ANNOTATOR], case.series) == 1).any()
+        page.get_by_role("button", name="Submit for review").click()
+        page.wait_for_url("**/mask/1/")
 
 
 def test_two_tabs(open_as: OpenAs, case: Case, users: dict[Role, User]) -> None:

@@ -35,6 +35,7 @@ PAGES = {
     "imaging:transfer-status": ("get", 404, SENDS),
     "imaging:transfer-retry": ("post", 404, SENDS),
     "imaging:slice": ("get", 200, SEES),
+    "imaging:hu": ("get", 200, SEES),
     "imaging:status": ("get", 200, SEES),
     "imaging:retry": ("post", 409, SENDS),
 }

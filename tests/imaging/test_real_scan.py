@@ -21,6 +21,7 @@ from apps.imaging.models import Series
 from apps.imaging.slices import OVERLAY_COLOR, WINDOWS
 from apps.patients.models import Patient
 from ml.volumes import Volume, read_geometry, read_series, write_mask
+from tests.annotation.approving import approved
 from tests.imaging.factory import ct_api_url, ct_url, uploads, zip_of
 
 pytestmark = pytest.mark.slow
@@ -125,11 +126,14 @@ def test_outline_is_drawn_where_the_mask_ends(
 ) -> None:
     grid = read_geometry(map(BytesIO, real_scan))
     labels = np.zeros(grid.shape, dtype=np.uint8)
-    labels[10, 200:240, 300:330] = 3
+    labels[10, 200:240, 300:330] = 1
+    labels[12, 200:240, 300:330] = 3  # no hematoma
     labels[11] = 1  # reaches the border of the picture
     write_mask(tmp_path / "mask.nii.gz", labels, grid)
     file = SimpleUploadedFile("mask.nii.gz", (tmp_path / "mask.nii.gz").read_bytes())
     browser.post(reverse("annotation:upload", args=[patient.study_id]), {"file": file})
+    assert png(browser, series, 10, overlay="1").ndim == 2, "nobody has approved it"
+    approved(Mask.objects.get())
     for index, (top, bottom, left, right) in {10: (200, 240, 300, 330), 11: (0, 512, 0, 512)}.items():
         plain, drawn = png(browser, series, index), png(browser, series, index, overlay="1")
         outline = np.zeros(plain.shape, dtype=bool)

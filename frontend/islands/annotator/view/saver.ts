@@ -5,7 +5,7 @@ import { pack } from "./packing";
 const SOON = 300;
 const AGAIN = 2000;
 
-export type SaveState = "saved" | "saving" | "unsaved" | { refused: string };
+export type SaveState = "saved" | "saving" | "unsaved" | "signedOut" | { refused: string };
 
 /** Sends changed slices soon after they changed, one request at a time; what fails is sent again. */
 export class Saver {
@@ -17,7 +17,9 @@ export class Saver {
   constructor(
     private readonly mask: Mask,
     private readonly url: string,
-    private readonly token: string,
+    private token: string,
+    /** Asks for the token of the session as it is now; a sign-in gives another one. */
+    private readonly renewToken: () => Promise<string | null>,
     public revision: number,
     private readonly seriesRevision: number,
     private readonly tell: (state: SaveState) => void,
@@ -63,22 +65,43 @@ export class Saver {
     const slices = [...this.dirty];
     this.dirty.clear();
     try {
-      const answer = await fetch(this.url, {
-        method: "POST",
-        body: await this.bodyOf(slices),
-        headers: this.headers(),
-      });
-      const body = (await answer.json()) as { revision?: number; detail?: string };
-      if (answer.ok && body.revision !== undefined) {
-        this.revision = body.revision;
-        return;
-      }
-      this.keep(slices);
-      if (answer.status < 500) this.refuse(body.detail ?? "");
-      else this.fail();
+      if (await this.post(slices)) return;
     } catch {
-      this.keep(slices);
-      this.fail();
+      this.fail("unsaved");
+    }
+    for (const z of slices) this.dirty.add(z);
+  }
+
+  /** Say whether the server has kept the slices; if not, what comes next is settled. */
+  private async post(slices: readonly number[]): Promise<boolean> {
+    const request = { method: "POST", body: await this.bodyOf(slices), headers: this.headers() };
+    // To the page for signing in, if the session has ended.
+    const answer = await fetch(this.url, { ...request, redirect: "manual" });
+    if (answer.type === "opaqueredirect") this.fail("signedOut");
+    else if (answer.status === 403) await this.renew();
+    else if (answer.status >= 500) this.fail("unsaved");
+    else return this.heard(answer.ok, await answer.json());
+    return false;
+  }
+
+  private heard(ok: boolean, body: { revision?: number; detail?: string }): boolean {
+    if (ok && body.revision !== undefined) {
+      this.revision = body.revision;
+      return true;
+    }
+    // What the server refuses it would refuse again.
+    this.refused = true;
+    this.tell({ refused: body.detail ?? "" });
+    return false;
+  }
+
+  private async renew(): Promise<void> {
+    const token = await this.renewToken();
+    if (token === null || token === this.token) {
+      this.fail("signedOut");
+    } else {
+      this.token = token;
+      this.later(SOON);
     }
   }
 
@@ -94,18 +117,8 @@ export class Saver {
     return form;
   }
 
-  private keep(slices: readonly number[]): void {
-    for (const z of slices) this.dirty.add(z);
-  }
-
-  private fail(): void {
-    this.tell("unsaved");
+  private fail(state: "unsaved" | "signedOut"): void {
+    this.tell(state);
     this.later(AGAIN);
-  }
-
-  /** What the server refuses it would refuse again. */
-  private refuse(sentence: string): void {
-    this.refused = true;
-    this.tell({ refused: sentence });
   }
 }

@@ -109,12 +109,13 @@ class Annotator {
     const { window, outline } = editor.settings;
     const { z, view, cursor, radius, contour } = editor;
     this.axial.draw({ z, view, window, outline, cursor, radius, contour });
+    // While a stroke goes on the rest stays: it would slow the pen, and show nothing that is not seen where it is drawn.
+    if (editor.isPenDown) return;
     this.panel.show();
     this.moved();
     const at = editor.voxel;
     const planesAt = `${at.z} ${at.y} ${at.x} ${window} ${outline}`;
-    // Not while a stroke goes on: they would slow it, and show nothing that is not seen where it is drawn.
-    if (planesAt === this.planesAt || editor.isPenDown) return;
+    if (planesAt === this.planesAt) return;
     this.planesAt = planesAt;
     for (const plane of this.planes) plane.draw(at, window, outline);
   }
