@@ -201,7 +201,7 @@ def test_from_a_suggestion(open_as: OpenAs, case: Case, users: dict[Role, User])
     page.get_by_role("button", name="Suggest").click()
     expect(page.locator("[data-part=note]")).to_contain_text("Looking for the hematoma")
     job = wait_for_job()
-    page.wait_for_function("Number(document.querySelector('[data-ml=\"1\"]').textContent) > 0")
+    expect(page.locator("[data-ml='1']")).not_to_have_text("0.00", timeout=15_000)
     hands.wait_until_saved()
     assert job.state == Job.State.SUCCEEDED
     drawn = drawn_by(users[Role.ANNOTATOR], case.series) == 1
