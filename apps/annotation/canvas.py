@@ -22,9 +22,8 @@ def canvas_data(series: Series, urls: dict[str, str], **more: Any) -> dict[str, 
         "offsets": (grid.positions @ grid.normal).tolist(),
         "rowShift": (grid.positions @ grid.column_direction).tolist(),
         "columnShift": (grid.positions @ grid.row_direction).tolist(),
-        # What lies at the left and the right of a slice on the screen, and of a sagittal plane.
+        # What lies at the left and the right of a slice on the screen.
         "sides": ["R", "L"] if grid.row_direction[0] > 0 else ["L", "R"],
-        "faces": ["A", "P"] if grid.column_direction[1] > 0 else ["P", "A"],
         "labels": [
             {"label": int(label), "name": str(words.name), "color": list(words.color)}
             for label, words in LABELS.items()

@@ -72,8 +72,10 @@ class Outline(models.Model):
     begun_from = models.ForeignKey(Mask, on_delete=models.PROTECT, null=True, related_name="+")
     # The version that was made of it last.
     submitted = models.ForeignKey(Mask, on_delete=models.PROTECT, null=True, related_name="+")
-    # Counts every save, so that two windows do not draw over one another.
+    # Counts every save, so that two windows do not draw over one another; and which window has saved last, so that one
+    # which heard no answer may send again.
     revision = models.PositiveIntegerField(default=0)
+    window = models.CharField(max_length=36, blank=True, default="")
     taken_at = models.DateTimeField(default=timezone.now)
     saved_at = models.DateTimeField(null=True)
 

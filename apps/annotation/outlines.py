@@ -28,23 +28,25 @@ Labels = npt.NDArray[np.uint8]
 
 @transaction.atomic
 def save_slices(
-    *, actor: User, series: Series, series_revision: int, revision: int, slices: Mapping[int, bytes]
+    *, actor: User, series: Series, series_revision: int, revision: int, slices: Mapping[int, bytes], window: str = ""
 ) -> Outline:  # fmt: skip
     """Save changed slices of the actor's outline, each as zlib of its labels (y, x); the first save begins it.
 
+    `window` names the page that sends; what it has sent before it may send again, for the answer may have been lost.
     Raises Conflict where another window has saved since `revision`, or slices came to the series since
     `series_revision`; Refusal for what is no slice of the series.
     """
     require(actor, Permission.UPLOAD_MASK, series.patient.center)
     checked = {index: _checked(series, index, packed) for index, packed in slices.items()}
     outline = _taken(actor, series, series_revision)
-    if outline.revision != revision:
+    if outline.revision != revision and not (window and window == outline.window):
         raise Conflict(
             "outline_changed",
             _("This outline was changed in another window. Load the page again; what is saved there stays."),
         )
     for index, packed in checked.items():
         OutlineSlice.objects.update_or_create(outline=outline, index=index, defaults={"labels": packed})
+    outline.window = window
     return _counted(outline)
 
 
@@ -60,7 +62,7 @@ def begin_again(*, actor: User, series: Series, begin_from: Mask | None) -> Outl
         for index, plane in enumerate(labels)
         if plane.any()
     )
-    outline.begun_from = begin_from
+    outline.begun_from, outline.window = begin_from, ""
     if outline.revision:
         record(actor=actor, action="begin_outline_again", target=outline, center=series.patient.center)
     return _counted(outline)
@@ -149,7 +151,7 @@ def _taken(actor: User, series: Series, series_revision: int) -> Outline:
 def _counted(outline: Outline) -> Outline:
     outline.revision += 1
     outline.saved_at = timezone.now()
-    outline.save(update_fields=["revision", "saved_at", "begun_from"])
+    outline.save(update_fields=["revision", "window", "saved_at", "begun_from"])
     return outline
 
 

@@ -18,7 +18,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from apps.annotation.labels import LABELS
 from apps.annotation.models import Mask
-from apps.annotation.selectors import load_hematoma, load_labels
+from apps.annotation.selectors import load_labels
 from apps.core import store
 from apps.imaging.ingest.index import refresh_series
 from apps.imaging.models import Instance, Series
@@ -116,8 +116,6 @@ def _uid(mask: Mask, *names: object) -> UID:
 
 def _regions(mask: Mask, drawn: list[Label]) -> npt.NDArray[np.bool_]:
     """Return what each segment outlines, (z, y, x, segment)."""
-    if not mask.label_ml:
-        return load_hematoma(mask)[..., None]
     labels = load_labels(mask)
     return np.stack([labels == label for label in drawn], axis=-1)
 

@@ -67,20 +67,19 @@ class MaskOverlay:
 
 def load_slice_hematoma(mask: Mask, index: int) -> npt.NDArray[np.bool_]:
     """Return the parenchymal hematoma (y, x) on one slice of the series, counted from the foot."""
-    return _hematoma(mask, files.load_slice(mask.file, index))
+    return _known(mask, files.load_slice(mask.file, index)) == Label.PARENCHYMAL
 
 
 def load_hematoma(mask: Mask) -> npt.NDArray[np.bool_]:
     """Return the parenchymal hematoma (z, y, x) on the series' slices, foot to head."""
-    return _hematoma(mask, load_labels(mask))
+    return load_labels(mask) == Label.PARENCHYMAL
 
 
 def load_labels(mask: Mask) -> npt.NDArray[np.uint8]:
-    """Return the labels (z, y, x) on the series' slices, foot to head."""
-    return files.load(mask.file, len(mask.slice_areas_mm2))
+    """Return the labels (z, y, x) on the series' slices, foot to head; see `ml.hematoma.Label`."""
+    return _known(mask, files.load(mask.file, len(mask.slice_areas_mm2)))
 
 
-def _hematoma(mask: Mask, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Tell the hematoma from the other labels; masks from before there were labels hold nothing else."""
-    hematoma: npt.NDArray[np.bool_] = labels == Label.PARENCHYMAL if mask.label_ml else labels > 0
-    return hematoma
+def _known(mask: Mask, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """In a mask from before there were labels, whatever is not 0 is hematoma."""
+    return labels if mask.label_ml else (labels > 0).astype(np.uint8) * np.uint8(Label.PARENCHYMAL)

@@ -34,6 +34,7 @@ from ml.hematoma import (
     FEATURES_VERSION,
     Label,
     abc2_ml,
+    areas_mm2,
     hematoma_features,
     lateral_extent_mm,
     volume_ml,
@@ -116,7 +117,7 @@ def _measured(mask: npt.NDArray[np.uint8], series: Series) -> dict[str, Any]:
         "volume_ml": volume,
         "abc2_ml": estimate,
         "label_ml": {str(int(label)): str(_milliliters(ml)) for label, ml in volumes_ml(mask, grid).items() if ml},
-        "slice_areas_mm2": _areas(hematoma, grid),
+        "slice_areas_mm2": areas_mm2(mask, grid, Label.PARENCHYMAL).round(1).tolist(),
         "lateral_mm": lateral_extent_mm(hematoma, grid),
         "features": features,
         "features_version": FEATURES_VERSION if features else 0,
@@ -181,8 +182,3 @@ def _with_known_labels(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _milliliters(value: float) -> Decimal:
     return Decimal(value).quantize(Decimal("0.01"))
-
-
-def _areas(mask: npt.NDArray[np.bool_], grid: Geometry) -> list[float]:
-    pixel = grid.pixel_spacing[0] * grid.pixel_spacing[1]
-    return [round(float(count) * pixel, 1) for count in np.count_nonzero(mask, axis=(1, 2))]

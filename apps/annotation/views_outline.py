@@ -91,7 +91,7 @@ def save(request: HttpRequest, study_id: str) -> HttpResponse:
         slices[int(name)] = file.read()
     saved = outlines.save_slices(
         actor=person(request.user), series=series, series_revision=_number(request, "series_revision"),
-        revision=_number(request, "revision"), slices=slices,
+        revision=_number(request, "revision"), slices=slices, window=request.POST.get("window", "")[:36],
     )  # fmt: skip
     return JsonResponse({"revision": saved.revision})
 

@@ -73,6 +73,16 @@ def test_two_windows_do_not_draw_over_one_another(annotator: Client, ct: Series)
     assert submit(annotator, ct, 0).status_code == 409
 
 
+def test_a_save_whose_answer_was_lost_is_sent_again(annotator: Client, ct: Series) -> None:
+    save(annotator, ct, planes(SQUARE, 1), 0, window="one")
+    assert save(annotator, ct, planes(SQUARE, 1, 2), 0, window="one").json() == {"revision": 2}
+    np.testing.assert_array_equal(drawn(annotator, ct)[1:3], SQUARE[1:3])
+    assert save(annotator, ct, planes(SQUARE, 3), 0, window="other").status_code == 409
+    again = reverse("annotation:outline-again", args=["C1-0001"])
+    annotator.post(again, {"version": ""})
+    assert save(annotator, ct, planes(SQUARE, 3), 2, window="one").status_code == 409, "it was begun again elsewhere"
+
+
 def test_no_slice_comes_between_those_that_are_drawn_on(
     annotator: Client, ct: Series, patient: Patient, users: dict[Role, User]
 ) -> None:

@@ -14,7 +14,7 @@ from apps.annotation.dicom_seg.segments import labels_of
 from apps.annotation.dicom_seg.writers import check_order
 from apps.annotation.models import Mask
 from apps.annotation.segmentation import instance_uid, store_segmentation
-from apps.annotation.selectors import load_hematoma, load_labels
+from apps.annotation.selectors import load_labels
 from apps.annotation.services import store_mask
 from apps.core.errors import Conflict, Refusal
 from apps.imaging.deidentification import replace_uid
@@ -96,7 +96,7 @@ def _store(actor: User, series: Series, labels: Labels, uid: str) -> Mask:
     received_as = replace_uid(uid, series.patient.study_id)
     for mask in series.masks.all():
         if received_as == mask.received_as or uid == instance_uid(mask):
-            if np.array_equal(labels, _labels_of(mask)):
+            if np.array_equal(labels, load_labels(mask)):
                 return mask
             raise refusals.other_under_this_uid()
     try:
@@ -105,8 +105,3 @@ def _store(actor: User, series: Series, labels: Labels, uid: str) -> Mask:
         if conflict.code != "mask_known":
             raise
         return series.masks.order_by("-version")[0]
-
-
-def _labels_of(mask: Mask) -> Labels:
-    """Return a version's labels; one from before there were labels holds nothing but hematoma."""
-    return load_labels(mask) if mask.label_ml else load_hematoma(mask).astype(np.uint8)

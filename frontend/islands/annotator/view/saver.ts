@@ -9,6 +9,8 @@ export type SaveState = "saved" | "saving" | "unsaved" | "signedOut" | { refused
 
 /** Sends changed slices soon after they changed, one request at a time; what fails is sent again. */
 export class Saver {
+  /** Names this page: what it sent and heard no answer to it may send again. */
+  private readonly window = crypto.getRandomValues(new Uint32Array(4)).join("").slice(0, 36);
   private readonly dirty = new Set<number>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private running: Promise<void> | null = null;
@@ -112,6 +114,7 @@ export class Saver {
   private async bodyOf(slices: readonly number[]): Promise<FormData> {
     const form = new FormData();
     form.set("revision", String(this.revision));
+    form.set("window", this.window);
     form.set("series_revision", String(this.seriesRevision));
     for (const z of slices) form.set(String(z), await pack(this.mask.slice(z)), "labels");
     return form;
