@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from apps.accounts.models import User
@@ -36,6 +36,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A server that shares two cores with three browsers may well take more than the five seconds that are usual.
+expect.set_options(timeout=15_000)
 PASSWORD = "simulated-study"  # the demonstration's, shown on its sign-in page
 # Enough that every center has five patients of either outcome, which its curves need.
 PATIENTS = 80
