@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ml.preprocessing.grids import Mask
 from ml.preprocessing.parts import parts_of
 
-Squares = NDArray[np.unsignedinteger]
+Squares = NDArray[np.integer]
 
 
 def squared_distance(mask: Mask, far: int, units: Sequence[float]) -> Squares:
@@ -29,26 +30,27 @@ def squared_distance(mask: Mask, far: int, units: Sequence[float]) -> Squares:
     Notes
     -----
     One minimum over shifted parabolas per axis (Felzenszwalb and Huttenlocher, Theory of Computing 2012;8:415-428);
-    with a limit the shifts are few, and each is one operation on the whole array.
+    with a limit the shifts are few, and each is one operation on the whole array: torch's, which uses all cores.
     """
-    squared: Squares = mask.astype(np.min_scalar_type(2 * far))
-    squared *= squared.dtype.type(far)
+    squared = torch.from_numpy(mask.astype(np.uint8 if 2 * far < 256 else np.int32))
+    squared *= far
     for axis, unit in enumerate(units):
         if unit:
             _sweep(squared, axis, far, unit)
-    return squared
+    return squared.numpy()
 
 
-def _sweep(squared: Squares, axis: int, far: int, unit: float) -> None:
-    source, costly = np.moveaxis(squared.copy(), axis, 0), np.moveaxis(np.empty_like(squared), axis, 0)
-    target = np.moveaxis(squared, axis, 0)
-    for step in range(1, len(source)):
+def _sweep(squared: torch.Tensor, axis: int, far: int, unit: float) -> None:
+    source, costly, cells = squared.clone(), torch.empty_like(squared), squared.shape[axis]
+    for step in range(1, cells):
         cost = round(step * step * unit)
         if cost >= far:
             break
-        np.add(source, source.dtype.type(cost), out=costly)
-        np.minimum(target[step:], costly[:-step], out=target[step:])
-        np.minimum(target[:-step], costly[step:], out=target[:-step])
+        torch.add(source, cost, out=costly)
+        # Each cell is reached from the one so many steps before it, and from the one so many steps behind it.
+        for to, come_from in ((step, 0), (0, step)):
+            target = squared.narrow(axis, to, cells - step)
+            torch.minimum(target, costly.narrow(axis, come_from, cells - step), out=target)
 
 
 def dilate(mask: Mask) -> Mask:

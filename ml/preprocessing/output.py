@@ -74,13 +74,13 @@ def render(
         sampled = _sample_lines(fields, thin, n[:, :, 0], v[:, :, 0], u[0, 0])
     else:
         sampled = sample(np.moveaxis(fields, 1, 0), thin.indices(n, v, u))
-    value, share, distance = sampled
     half = volume.slice_extents[around[0]] / 2
     scanned = (n >= thin.offsets[0] - half[0]) & (n <= thin.offsets[-1] + half[-1])
-    inside = (distance > 0) & (share > LEAST_SHARE) & scanned
     image = np.zeros(SHAPE, dtype=np.float32)
-    np.divide(value, share, out=image[box], where=inside)
-    np.clip(image[box], 0, 1, out=image[box])
+    # Plane by plane, so that what is between stays in the processor's cache.
+    for plane, value, share, distance, seen in zip(image[box], *sampled, scanned, strict=True):
+        inside = (distance > 0) & (share > LEAST_SHARE) & seen
+        plane[:] = np.clip(value / np.maximum(share, LEAST_SHARE), 0, 1) * inside
     return image
 
 
@@ -111,18 +111,18 @@ def _fields(hu: Floats, mask: Mask, stack: Stack) -> tuple[Floats, Stack]:
             field[0] += reduce_block(windowed, factors, np.add)
             field[1] += reduce_block(inside.view(np.uint8), factors, np.add)
         field[:2] /= factors[0] * factors[1] * (group.stop - group.start)
-        field[2] = _distance_map(field[1] >= 0.5, thin.spacing)
+    fields[:, 2] = _distance_map(fields[:, 1] >= 0.5, thin.spacing)
     fields[:, 0] -= low * fields[:, 1]
     fields[:, 0] /= high - low
     return fields, thin
 
 
 def _distance_map(mask: Mask, spacing: tuple[float, float]) -> Floats:
-    """Distance (mm) of each pixel to the mask's edge within its slice, positive inside, limited to ``FAR_MM``."""
+    """Distance (mm) of pixels (z, y, x) to the mask's edge within their slice, positive inside, up to ``FAR_MM``."""
     unit = spacing[0] if spacing[0] == spacing[1] else TELL_MM
     far = round((FAR_MM / unit) ** 2)
     units = [(edge / unit) ** 2 for edge in spacing]
-    inside, outside = np.sqrt(squared_distance(np.stack([mask, ~mask]), far, (0, *units)), dtype=np.float32)
+    inside, outside = np.sqrt(squared_distance(np.stack([mask, ~mask]), far, (0, 0, *units)), dtype=np.float32)
     signed: Floats = (inside - outside) * np.float32(unit)
     return signed
 
