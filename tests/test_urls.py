@@ -45,6 +45,9 @@ LOCKERS = frozenset({R.DATA_MANAGER})
 BLINDED = frozenset({R.ASSESSOR, R.ANNOTATOR, R.REVIEWER, R.MONITOR})
 PROGNOSIS = CLINICAL - BLINDED
 MASKS = frozenset({R.COORDINATOR, R.ANNOTATOR, R.REVIEWER})
+MASK_WORK = MASKS | {R.DATA_MANAGER, R.PI, R.MONITOR}
+ASSIGNERS = frozenset({R.REVIEWER, R.DATA_MANAGER})
+MASK_AGREEMENT = ASSIGNERS | {R.PI, R.MONITOR}
 COORDINATOR = frozenset({R.COORDINATOR})
 AUDIT = frozenset({R.DATA_MANAGER, R.PI, R.MONITOR})
 DASHBOARD = frozenset({R.DATA_MANAGER, R.PI, R.SCIENTIST})
@@ -180,7 +183,10 @@ PAGES = [
     Row("imaging:retry", COORDINATOR, CONFLICT, "post"),
     Row("imaging:hu", CLINICAL, HIDDEN),  # the series of this test has no slices
     Row("annotation:upload", MASKS, REFUSED, "post", FILE),
-    Row("masks:list", MASKS, of_center=False),
+    Row("masks:list", MASK_WORK, of_center=False),
+    Row("masks:assign", ASSIGNERS, FOUND, "post", of_center=False),
+    Row("masks:agreement", MASK_AGREEMENT, of_center=False),
+    Row("masks:agreement-csv", MASK_AGREEMENT, of_center=False),
     Row("annotation:outline", MASKS),
     Row("annotation:outline-labels", MASKS),
     Row("annotation:outline-save", MASKS, CONFLICT, "post"),  # says of no revision what was drawn on

@@ -16,7 +16,7 @@ NAVIGATION = (
     (Permission.VIEW_PATIENTS, "patients:list", _("Patients"), "users"),
     (Permission.VIEW_QUERIES, "queries:list", _("Queries"), "help"),
     (Permission.VIEW_CRF, "double-entry:list", _("Double entry"), "copy"),
-    (Permission.UPLOAD_MASK, "masks:list", _("Masks"), "layers-intersect"),
+    (Permission.VIEW_MASK_WORK, "masks:list", _("Masks"), "layers-intersect"),
     (Permission.VIEW_DASHBOARD, "analytics:dashboard", _("Dashboard"), "chart"),
     (Permission.VIEW_EXPERIMENTS, "experiments:list", _("Experiments"), "flask"),
     (Permission.VIEW_CODEBOOK, "codebook", _("Codebook"), "file-text"),

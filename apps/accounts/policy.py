@@ -41,6 +41,9 @@ class Permission(StrEnum):
     UPLOAD_CT = "upload_ct"
     UPLOAD_MASK = "upload_mask"
     REVIEW_MASK = "review_mask"
+    VIEW_MASK_WORK = "view_mask_work"
+    ASSIGN_MASKS = "assign_masks"
+    VIEW_MASK_AGREEMENT = "view_mask_agreement"
     VIEW_SCORES = "view_scores"
     VIEW_PREDICTIONS = "view_predictions"
     VIEW_DASHBOARD = "view_dashboard"
@@ -57,6 +60,7 @@ _READ = frozenset({P.VIEW_PATIENTS, P.VIEW_CRF, P.VIEW_CODEBOOK, P.VIEW_IMAGING}
 PROGNOSIS = frozenset({P.VIEW_SCORES, P.VIEW_PREDICTIONS})
 # VIEW_QUERIES alone shows those on outcomes, without what a rule tells of the image.
 _QUERIES = frozenset({P.VIEW_QUERIES, P.VIEW_ALL_QUERIES})
+_MASK_WORK = frozenset({P.VIEW_MASK_WORK, P.ASSIGN_MASKS, P.VIEW_MASK_AGREEMENT})
 
 # The outcome assessor is blinded: no score, no prediction, no dashboard. The scientist works with pseudonymous
 # cohort data and never opens a patient. The administrator sees accounts and no clinical data.
@@ -66,26 +70,30 @@ MATRIX: dict[Role, frozenset[Permission]] = {
     | _QUERIES
     | {P.ANSWER_QUERIES}
     | {P.RECONCILE}
-    | {P.ENROLL, P.ENTER_CRF, P.IMPORT_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.UPLOAD_MASK, P.EXPORT_DATA},
-    Role.ANNOTATOR: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK}),
-    Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK, P.REVIEW_MASK}),
+    | {P.ENROLL, P.ENTER_CRF, P.IMPORT_CRF, P.ENTER_OUTCOME, P.UPLOAD_CT, P.EXPORT_DATA}
+    | {P.UPLOAD_MASK, P.VIEW_MASK_WORK},
+    Role.ANNOTATOR: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK, P.VIEW_MASK_WORK}),
+    Role.REVIEWER: frozenset({P.VIEW_PATIENTS, P.VIEW_IMAGING, P.UPLOAD_MASK, P.REVIEW_MASK}) | _MASK_WORK,
     Role.ASSESSOR: _READ | {P.ENTER_OUTCOME, P.SIGN_OUTCOME, P.VIEW_QUERIES, P.ANSWER_QUERIES},
     Role.DATA_MANAGER: _READ
     | PROGNOSIS
     | _QUERIES
     | {P.OPEN_QUERIES, P.MANAGE_QUERIES}
     | {P.RECONCILE, P.VIEW_AGREEMENT, P.MANAGE_DICTIONARY}
+    | _MASK_WORK
     | {P.ENTER_CRF, P.IMPORT_CRF, P.LOCK_FORMS, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.VIEW_AUDIT, P.EXPORT_DATA},
     Role.PI: _READ
     | PROGNOSIS
     | _QUERIES
     | {P.OPEN_QUERIES}
-    | {P.RECONCILE, P.VIEW_AGREEMENT}
+    | {P.RECONCILE, P.VIEW_AGREEMENT, P.VIEW_MASK_WORK, P.VIEW_MASK_AGREEMENT}
     | {P.SIGN_FORMS, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.PROMOTE_MODELS, P.VIEW_AUDIT, P.EXPORT_DATA},
     Role.SCIENTIST: frozenset(
         {P.VIEW_CODEBOOK, P.VIEW_DASHBOARD, P.VIEW_EXPERIMENTS, P.RUN_EXPERIMENTS, P.PROMOTE_MODELS, P.EXPORT_DATA}
     ),
-    Role.MONITOR: _READ | _QUERIES | {P.OPEN_QUERIES, P.VIEW_AGREEMENT, P.VIEW_AUDIT},
+    Role.MONITOR: _READ
+    | _QUERIES
+    | {P.OPEN_QUERIES, P.VIEW_AGREEMENT, P.VIEW_AUDIT, P.VIEW_MASK_WORK, P.VIEW_MASK_AGREEMENT},
     Role.ADMINISTRATOR: frozenset({P.MANAGE_ACCOUNTS}),
 }
 

@@ -14,6 +14,7 @@ from apps.analytics import figures, texts
 from apps.analytics.analysis import MIN_PER_OUTCOME, PREDICTORS, Analysis
 from apps.analytics.selectors import Dashboard, Scope, dashboard_visible_to
 from apps.analytics.tables import TABLES, write_csv
+from apps.cohorts.outdated import outdated_masks
 
 
 @require_GET
@@ -29,6 +30,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "can_open_experiment": has_permission_everywhere(request.user, Permission.VIEW_EXPERIMENTS),
         "can_run": has_permission(request.user, Permission.RUN_EXPERIMENTS),
     }
+    if shown.experiment is not None:
+        context["outdated"] = outdated_masks(shown.experiment.snapshot, request.user, shown.scope.codes)
     if shown.analysis is not None:
         context |= analysis_context(shown.analysis)
     return render(request, "analytics/dashboard.html", context)

@@ -1,11 +1,14 @@
 """Hematoma masks: versions that are added and never changed, what is drawn until then, and what reviewers say."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
 
 
 class Mask(models.Model):
@@ -43,6 +46,8 @@ class Mask(models.Model):
     uploaded_at = models.DateTimeField(default=timezone.now)
     # Stands for the SOP Instance UID of the DICOM Segmentation that it came as; a retry is known by it.
     received_as = models.CharField(max_length=64, blank=True, default="")
+    # Of the program whose suggestion it began from; 0: all of it is drawn by hand, or elsewhere.
+    suggestion_version = models.PositiveSmallIntegerField(default=0)
     # The version of which this one is a correction.
     corrects = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="corrections")
     state = models.CharField(max_length=10, choices=State, default=State.SUBMITTED)
@@ -68,6 +73,8 @@ class Outline(models.Model):
     # Denormalized for scoping: series.patient.
     patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="outlines")
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="outlines")
+    # Who asked for it; empty where the annotator took it himself. Nothing is drawn until the first revision.
+    assigned_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     # The version from which it was begun, if any.
     begun_from = models.ForeignKey(Mask, on_delete=models.PROTECT, null=True, related_name="+")
     # The version that was made of it last.
@@ -76,6 +83,8 @@ class Outline(models.Model):
     # which heard no answer may send again.
     revision = models.PositiveIntegerField(default=0)
     window = models.CharField(max_length=36, blank=True, default="")
+    # As of a mask.
+    suggestion_version = models.PositiveSmallIntegerField(default=0)
     taken_at = models.DateTimeField(default=timezone.now)
     saved_at = models.DateTimeField(null=True)
 
@@ -86,6 +95,47 @@ class Outline(models.Model):
 
     def __str__(self) -> str:
         return f"outline {self.pk}"
+
+
+class DoubleReading(models.Model):
+    """A CT that two people outline blind to each other, which measures how they agree; a third settles what counts.
+
+    It is open until both have submitted. What either submits until then takes the place of what he submitted before.
+    """
+
+    series = models.OneToOneField("imaging.Series", on_delete=models.PROTECT, related_name="double_reading")
+    # Denormalized for scoping: series.patient.
+    patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="double_readings")
+    first = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    first_mask = models.ForeignKey(Mask, on_delete=models.PROTECT, null=True, related_name="+")
+    second_mask = models.ForeignKey(Mask, on_delete=models.PROTECT, null=True, related_name="+")
+    # Of the parenchymal hematoma, see ml.hematoma.compare; empty while it is open.
+    dice = models.FloatField(null=True)
+    hd95_mm = models.FloatField(null=True)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~models.Q(first=models.F("second")), name="double_reading_by_two"),
+            models.CheckConstraint(
+                condition=models.Q(closed_at=None) | models.Q(first_mask__isnull=False, second_mask__isnull=False),
+                name="double_reading_closed_by_both",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"double reading {self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+    def is_by(self, user: "User") -> bool:
+        """Say whether a person is one of the two."""
+        return user.pk in (self.first_id, self.second_id)
 
 
 class OutlineSlice(models.Model):

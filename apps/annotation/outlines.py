@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.access import has_permission, require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
+from apps.annotation.double_reading.blinding import is_one_of_two, open_reading, refuse_others
 from apps.annotation.labels import LABELS
 from apps.annotation.models import Mask, Outline, OutlineSlice
 from apps.annotation.review import approve_correction
@@ -22,6 +23,7 @@ from apps.audit.services import record
 from apps.core.errors import Conflict, Refusal
 from apps.imaging.models import Series
 from apps.imaging.services import lock_series
+from ml.hematoma import SUGGESTION_VERSION
 
 Labels = npt.NDArray[np.uint8]
 
@@ -51,6 +53,13 @@ def save_slices(
 
 
 @transaction.atomic
+def note_suggestion(*, actor: User, series: Series) -> None:
+    """Write down that the actor was shown the program's suggestion: what he submits is not by hand alone."""
+    outline = _taken(actor, series, series.revision)
+    Outline.objects.filter(pk=outline.pk).update(suggestion_version=SUGGESTION_VERSION)
+
+
+@transaction.atomic
 def begin_again(*, actor: User, series: Series, begin_from: Mask | None) -> Outline:
     """Throw away what the actor has drawn, and begin with the labels of a version, or with nothing."""
     require(actor, Permission.UPLOAD_MASK, series.patient.center)
@@ -63,6 +72,7 @@ def begin_again(*, actor: User, series: Series, begin_from: Mask | None) -> Outl
         if plane.any()
     )
     outline.begun_from, outline.window = begin_from, ""
+    outline.suggestion_version = begin_from.suggestion_version if begin_from else 0
     if outline.revision:
         record(actor=actor, action="begin_outline_again", target=outline, center=series.patient.center)
     return _counted(outline)
@@ -82,12 +92,20 @@ def submit_outline(*, actor: User, outline: Outline, revision: int) -> Mask:
     if outline.series.state == Series.State.FAILED:
         raise _unusable()
     begun_from = source_of(outline)
-    mask = store_mask(actor=actor, series=outline.series, mask=outline_labels(outline), corrects=begun_from)
+    mask = store_mask(
+        actor=actor, series=outline.series, mask=outline_labels(outline), corrects=begun_from,
+        suggestion_version=outline.suggestion_version,
+    )  # fmt: skip
     Outline.objects.filter(pk=outline.pk).update(submitted=mask)
-    others = begun_from is not None and begun_from.uploaded_by_id != actor.pk
-    if others and has_permission(actor, Permission.REVIEW_MASK, outline.patient.center):
+    if begun_from is not None and is_third(actor, begun_from):
         approve_correction(actor=actor, mask=mask)
     return mask
+
+
+def is_third(actor: User, corrected: Mask) -> bool:
+    """Say whether the actor reviews what others have drawn, so that his correction needs no other person."""
+    reviews = has_permission(actor, Permission.REVIEW_MASK, corrected.patient.center)
+    return reviews and corrected.uploaded_by_id != actor.pk and not is_one_of_two(actor, corrected.series)
 
 
 def source_of(outline: Outline) -> Mask | None:
@@ -136,6 +154,7 @@ def _taken(actor: User, series: Series, series_revision: int) -> Outline:
     """
     if not series.geometry or series.state == Series.State.FAILED:
         raise _unusable()
+    refuse_others(actor, open_reading(series))
     kept = Series.objects.select_for_update().get(pk=series.pk)
     if kept.revision != series_revision:
         raise Conflict(
@@ -151,7 +170,7 @@ def _taken(actor: User, series: Series, series_revision: int) -> Outline:
 def _counted(outline: Outline) -> Outline:
     outline.revision += 1
     outline.saved_at = timezone.now()
-    outline.save(update_fields=["revision", "window", "saved_at", "begun_from"])
+    outline.save(update_fields=["revision", "window", "saved_at", "begun_from", "suggestion_version"])
     return outline
 
 

@@ -12,7 +12,7 @@ from apps.accounts.policy import Permission
 from apps.annotation.labels import amounts_of
 from apps.annotation.meaning import meaning_of
 from apps.annotation.models import Mask
-from apps.annotation.selectors import approved_mask, current_masks
+from apps.annotation.selectors import approved_mask, current_masks, masks_visible_to
 from apps.imaging.selectors import chosen_series, current_series
 from apps.patients.models import Patient
 from apps.patients.page import Column, Section
@@ -21,7 +21,8 @@ from apps.patients.page import Column, Section
 def context(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     series = current_series(patient)
     mask = approved_mask(series)
-    newest = None if series is None else series.masks.select_related("uploaded_by").order_by("-version").first()
+    seen = masks_visible_to(request.user).filter(series=series).select_related("uploaded_by")
+    newest = None if series is None else seen.order_by("-version").first()
     return {
         "patient": patient,
         "series": series,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import Permission
+from apps.annotation.meaning import located
 from apps.annotation.models import Mask
 from apps.annotation.selectors import current_masks
 from apps.crf.conditions import Value
@@ -19,27 +20,29 @@ from apps.imaging.ingest.person import AGE_TOLERANCE_YEARS, years
 from apps.imaging.models import Series
 from apps.imaging.selectors import chosen_series
 from apps.patients.models import Patient
-from ml.hematoma import Label, side_of
+from ml.hematoma import Label, Location, side_of
 from ml.preprocessing import lateral_middle_mm
 
 AGE, SEX, VOLUME, SIDE = "image_age", "image_sex", "image_volume", "image_side"
-BLOOD = "image_blood"
+BLOOD, LOCATION = "image_blood", "image_location"
 # Questions of the form that a label answers. Less of it may be a slip of the brush.
 BLOOD_LABELS = {
     "ivh": Label.INTRAVENTRICULAR, "subarachnoid": Label.SUBARACHNOID, "subdural": Label.SUBDURAL,
     "extradural": Label.EXTRADURAL,
 }  # fmt: skip
 LEAST_BLOOD_ML = 0.1
+# Inputs of the scores that tell where the hematoma lies.
+PLACES = ("infratentorial", "site")
 SEXES = {"male": "M", "female": "F"}
 # A change of either size is taken for a real one beyond the error of measurement: Dowlatshahi D, et al. Defining
 # hematoma expansion in intracerebral hemorrhage. Neurology 2011;76:1238-44. Here a difference must exceed both.
 VOLUME_ML, VOLUME_FRACTION = 6.0, 0.33
 
 
-def _volume_variable(subject: Subject) -> str | None:
-    """The variable of the form that holds the hematoma volume, where the dictionary has one."""
+def _variable_of(subject: Subject, score_input: str) -> str | None:
+    """The variable of the form that tells an input of the scores, where the dictionary has one."""
     for variable in subject.questions.variables.values():
-        if "volume_ml" in variable.score_inputs:
+        if score_input in variable.score_inputs:
             return variable.name
     return None
 
@@ -61,7 +64,7 @@ def age_and_sex(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
 
 def volumes(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
     """Return the volume of the mask that counts, for the form's variable of the volume."""
-    names = {subject.patient_id: name for subject in subjects if (name := _volume_variable(subject))}
+    names = {subject.patient_id: name for subject in subjects if (name := _variable_of(subject, "volume_ml"))}
     masks: Mapping[int, Mask] = current_masks([Patient(pk=key) for key in names]) if names else {}
     return {
         patient_id: {names[patient_id]: {"ml": float(mask.volume_ml), "version": mask.version}}
@@ -98,6 +101,34 @@ def sides(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
     return found
 
 
+def locations(subjects: Sequence[Subject]) -> Mapping[int, Evidence]:
+    """Return where the mask that counts seems to lie, as far as that is clear, for the variables that tell it."""
+    asked = {each.patient_id: names for each in subjects if (names := _place_variables(each))}
+    masks: Mapping[int, Mask] = current_masks([Patient(pk=key) for key in asked]) if asked else {}
+    heads = Series.objects.filter(pk__in={mask.series_id for mask in masks.values()}, state=Series.State.READY)
+    reports = dict(heads.values_list("pk", "preprocessing_report"))
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    for patient_id, mask in masks.items():
+        for told, value in _clear(located(mask, reports.get(mask.series_id, {}))).items():
+            if name := asked[patient_id].get(told):
+                found.setdefault(patient_id, {}).setdefault(name, {"version": mask.version})[told] = value
+    return found
+
+
+def _place_variables(subject: Subject) -> dict[str, str]:
+    """The variables that were entered and tell the place, by the input of the scores that they give."""
+    names = ((told, _variable_of(subject, told)) for told in PLACES)
+    return {told: name for told, name in names if name is not None and subject.values.get(name) is not None}
+
+
+def _clear(place: Location | None) -> dict[str, Any]:
+    """What a proposal says without doubt, by the input of the scores."""
+    if place is None or place.infratentorial is None:
+        return {}
+    sure = {"site": str(place)} if place in (Location.DEEP, Location.LOBAR) else {}
+    return {"infratentorial": place.infratentorial} | sure
+
+
 def _differing(key: str, differs: Callable[[Value, Facts], bool], fact: str) -> Callable[..., Iterator[Finding]]:
     def find(subject: Subject, evidence: Evidence) -> Iterator[Finding]:
         for name, facts in evidence.items():
@@ -127,6 +158,23 @@ def _is_denied(value: Any, facts: Facts) -> bool:
 def _volume_differs(value: Any, facts: Facts) -> bool:
     difference = abs(float(value) - facts["ml"])
     return bool(difference > VOLUME_ML and difference > VOLUME_FRACTION * facts["ml"])
+
+
+def _misplaced(subject: Subject, evidence: Evidence) -> Iterator[Finding]:
+    """Ask where the form has the hematoma on the other side of the tentorium, or deep instead of lobar."""
+    for name, facts in evidence.items():
+        value = subject.values.get(name)
+        below, site = (_told(subject, name, each) for each in PLACES)
+        across = None not in (below, facts.get("infratentorial")) and below != facts["infratentorial"]
+        if across or {site, facts.get("site")} == {Location.DEEP, Location.LOBAR}:
+            yield Finding(LOCATION, name, {name: value}, facts)
+
+
+def _told(subject: Subject, name: str, score_input: str) -> Any:
+    """What the value of a variable says to the scores; None where it says nothing."""
+    variable, value = subject.questions.variables.get(name), subject.values.get(name)
+    meant: Any = {} if variable is None else variable.score_inputs.get(score_input, {})
+    return value if meant == "value" else meant.get(value)
 
 
 def _say_age(finding: Finding) -> str:
@@ -160,6 +208,20 @@ def _say_side(finding: Finding) -> str:
     }  # fmt: skip
 
 
+def _say_location(finding: Finding) -> str:
+    facts = finding.facts
+    if facts.get("site") == Location.DEEP:
+        place = gettext("in the basal ganglia or the thalamus")
+    elif facts.get("site") == Location.LOBAR:
+        place = gettext("in a lobe of the brain")
+    else:
+        place = gettext("below the tentorium") if facts["infratentorial"] else gettext("above the tentorium")
+    sentence = gettext(
+        "%(label)s is %(value)s on the form, and by the mask the hematoma seems to lie %(place)s. Check both."
+    )
+    return sentence % {"label": finding.label, "value": finding.shown, "place": place}
+
+
 def _always(gather: Gather) -> Callable[[], Gather]:
     return lambda: gather
 
@@ -174,6 +236,8 @@ RULES = (
     Rule(BLOOD, _("Blood in the mask that the form denies"), _differing(BLOOD, _is_denied, "ml"), _say_blood,
          _always(bloods), Permission.VIEW_IMAGING),
     Rule(SIDE, _("Side differs from the mask"), _differing(SIDE, _side_differs, "side"), _say_side, _always(sides),
+         Permission.VIEW_IMAGING),
+    Rule(LOCATION, _("Location differs from the mask"), _misplaced, _say_location, _always(locations),
          Permission.VIEW_IMAGING),
 )  # fmt: skip
 

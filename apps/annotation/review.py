@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
+from apps.annotation.double_reading.blinding import is_one_of_two, open_reading
 from apps.annotation.models import Mask, Remark
 from apps.annotation.selectors import waiting_masks
 from apps.audit.services import record
@@ -58,8 +59,13 @@ def _open_to_review(actor: User, mask: Mask) -> Mask:
     """Return the version as it is now, locked; refuse its own author, and what waits no more."""
     require(actor, Permission.REVIEW_MASK, mask.patient.center)
     Patient.objects.select_for_update().get(pk=mask.patient_id)
-    if mask.uploaded_by_id == actor.pk:
+    if mask.uploaded_by_id == actor.pk or is_one_of_two(actor, mask.series):
         raise Refusal("own_mask", _("Who has drawn a mask cannot review it. Leave it to another reviewer."))
+    if open_reading(mask.series) is not None:
+        raise Conflict(
+            "double_reading_open",
+            _("Two people outline this CT blind to each other. Wait until both have submitted."),
+        )
     waiting = waiting_masks().filter(pk=mask.pk).select_related("series", "patient__center").first()
     if waiting is None:
         raise Conflict("mask_reviewed", _("This version waits for review no more. Load the page again."))

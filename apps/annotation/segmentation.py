@@ -124,17 +124,27 @@ def _segment(mask: Mask, label: Label, number: int) -> hd.seg.SegmentDescription
     words = LABELS[label]
     # The finding, not its version: whoever follows it finds all versions under one UID.
     finding = ["finding"] if label == Label.PARENCHYMAL else ["finding", int(label)]
+    kinds = hd.seg.SegmentAlgorithmTypeValues
     return hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=words.dicom_name,
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
         segmented_property_type=words.finding,
-        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
+        algorithm_type=kinds.SEMIAUTOMATIC if mask.suggestion_version else kinds.MANUAL,
+        algorithm_identification=_program(mask),
         tracking_uid=_uid(mask, *finding),
         tracking_id=words.dicom_name,
         anatomic_regions=[words.region],
         display_color=hd.color.CIELabColor.from_rgb(*words.color),
     )
+
+
+def _program(mask: Mask) -> hd.AlgorithmIdentificationSequence | None:
+    """Return which program has proposed what was corrected (PS3.3 10.16); nothing where none has."""
+    if not mask.suggestion_version:
+        return None
+    family = codes.cid7162.MorphologicalOperations
+    return hd.AlgorithmIdentificationSequence("Ichor suggestion", family, str(mask.suggestion_version))
 
 
 def _make_repeatable(result: Dataset, mask: Mask) -> None:

@@ -7,7 +7,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from apps.accounts.access import Actor
 from apps.accounts.policy import Permission
 from apps.annotation import files
-from apps.annotation.models import Mask
+from apps.annotation.double_reading.blinding import unseen_by
+from apps.annotation.models import DoubleReading, Mask
 from apps.imaging.models import Series
 from apps.imaging.selectors import chosen_series
 from apps.patients.models import Patient
@@ -18,8 +19,9 @@ APPROVED = Mask.State.APPROVED
 
 
 def masks_visible_to(actor: Actor) -> QuerySet[Mask]:
-    """Return the masks of patients whose imaging the actor may see."""
-    return Mask.objects.filter(patient__in=patients_visible_to(actor, Permission.VIEW_IMAGING))
+    """Return the masks of patients whose imaging the actor may see, but for those to which he is blind."""
+    visible = Mask.objects.filter(patient__in=patients_visible_to(actor, Permission.VIEW_IMAGING))
+    return visible.exclude(unseen_by(actor))
 
 
 def approved_mask(series: Series | None) -> Mask | None:
@@ -43,10 +45,16 @@ def current_masks(patients: list[Patient]) -> dict[int, Mask]:
 
 
 def waiting_masks() -> QuerySet[Mask]:
-    """Return the versions that wait for review: submitted, and overtaken by no later one, approved or by the same."""
+    """Return the versions that wait for review: submitted, and overtaken by no later one, approved or by the same.
+
+    Of the two of a double reading none waits while it is open, and none once either, or a third, was approved.
+    """
     later = Mask.objects.filter(series=OuterRef("series"), version__gt=OuterRef("version"))
     overtaking = Q(state=APPROVED) | Q(uploaded_by=OuterRef("uploaded_by"))
-    return Mask.objects.filter(~Exists(later.filter(overtaking)), state=Mask.State.SUBMITTED)
+    waiting = Mask.objects.filter(~Exists(later.filter(overtaking)), state=Mask.State.SUBMITTED)
+    of_two = DoubleReading.objects.filter(Q(first_mask=OuterRef("pk")) | Q(second_mask=OuterRef("pk")))
+    settled = Q(closed_at=None) | Exists(Mask.objects.filter(series=OuterRef("series"), state=APPROVED))
+    return waiting.exclude(Exists(of_two.filter(settled)))
 
 
 class MaskOverlay:

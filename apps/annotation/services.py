@@ -15,9 +15,11 @@ from apps.accounts.access import require
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.annotation import files
+from apps.annotation.difference import refused
+from apps.annotation.double_reading.submitting import lock_reading, note_submission
 from apps.annotation.formats import plain_mask
 from apps.annotation.labels import LABELS
-from apps.annotation.models import Mask
+from apps.annotation.models import DoubleReading, Mask, Outline
 from apps.annotation.segmentation import store_segmentation
 from apps.annotation.selectors import load_hematoma
 from apps.audit.services import record
@@ -35,12 +37,13 @@ from ml.hematoma import (
     Label,
     abc2_ml,
     areas_mm2,
+    center_mm,
     hematoma_features,
     lateral_extent_mm,
     volume_ml,
     volumes_ml,
 )
-from ml.volumes import Geometry, read_mask
+from ml.volumes import Geometry, MaskError, read_mask
 
 # A body is smaller than this; the number fits its column.
 LARGEST_ML = 100_000
@@ -49,7 +52,7 @@ LARGEST_ML = 100_000
 def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
     """Store a mask (NIfTI, NRRD or MetaImage) of a series as its next version.
 
-    Raises MaskError (not on this CT's grid, empty, no mask), Conflict (the newest version is the same) and Refusal.
+    Raises MaskError (empty, no mask), Conflict (the newest version is the same) and Refusal (not on this CT's grid).
     """
     require(actor, Permission.UPLOAD_MASK, series.patient.center)
     if series.state == Series.State.FAILED:
@@ -60,21 +63,19 @@ def receive_mask(*, actor: User, series: Series, content: bytes) -> Mask:
 
 
 def store_mask(
-    *, actor: User, series: Series, mask: npt.NDArray[np.uint8], corrects: Mask | None = None, received_as: str = ""
-) -> Mask:
+    *, actor: User, series: Series, mask: npt.NDArray[np.uint8], corrects: Mask | None = None, received_as: str = "",
+    suggestion_version: int = 0,
+) -> Mask:  # fmt: skip
     """Measure and store labels (z, y, x) that lie on the series' grid already."""
     measured = _measured(mask, series)
     packed = files.pack(mask, series)
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=series.patient_id)
         _check_revision(series)
+        reading = lock_reading(actor, series)
         newest = series.masks.order_by("-version").first()
-        if newest is not None and newest.sha256 == hashlib.sha256(packed).hexdigest():
-            raise Conflict(
-                "mask_known",
-                _("This mask is the same as version %(version)d, the newest. Nothing was changed.")
-                % {"version": newest.version},
-            )
+        if reading is None:  # two who are blind to each other may draw the same
+            _refuse_known(newest, packed)
         name, digest = store.put(packed, ".npz")
         row = Mask.objects.create(
             series=series,
@@ -85,6 +86,7 @@ def store_mask(
             uploaded_by=actor,
             corrects=corrects,
             received_as=received_as,
+            suggestion_version=suggestion_version,
             **measured,
         )
         record(
@@ -95,9 +97,30 @@ def store_mask(
             changes={"volume_ml": [str(newest.volume_ml) if newest else None, str(row.volume_ml)]},
         )
         lock_series(series)
-        store_segmentation(row)
+        Outline.objects.filter(series=series, annotator=actor, revision=0, submitted=None).update(submitted=row)
+        _show(row, reading)
         announce(series.patient)
     return row
+
+
+def _show(row: Mask, reading: DoubleReading | None) -> None:
+    """Write the version as a segmentation; of two who are blind to each other, once both have submitted."""
+    if reading is None:
+        store_segmentation(row)
+        return
+    note_submission(reading, row)
+    if not reading.is_open:
+        for each in row.series.masks.all():
+            store_segmentation(each)
+
+
+def _refuse_known(newest: Mask | None, packed: bytes) -> None:
+    if newest is not None and newest.sha256 == hashlib.sha256(packed).hexdigest():
+        raise Conflict(
+            "mask_known",
+            _("This mask is the same as version %(version)d, the newest. Nothing was changed.")
+            % {"version": newest.version},
+        )
 
 
 def _check_revision(series: Series) -> None:
@@ -143,15 +166,16 @@ def measure_features(mask: Mask) -> None:
     """Measure place, shape and density of a stored mask anew. Raises SeriesError where its CT cannot be read."""
     hematoma, volume = load_hematoma(mask), load_volume(mask.series)
     Mask.objects.filter(pk=mask.pk).update(
-        features=hematoma_features(hematoma, volume), features_version=FEATURES_VERSION,
+        features=hematoma_features(hematoma, volume) | center_mm(hematoma, volume), features_version=FEATURES_VERSION,
         lateral_mm=lateral_extent_mm(hematoma, volume),
     )  # fmt: skip
 
 
 def _describe(mask: npt.NDArray[np.bool_], series: Series) -> dict[str, float]:
-    """Return shape and density; nothing where the CT cannot be read, for the outline is worth keeping all the same."""
+    """Return shape, density, center; nothing where the CT cannot be read, for the outline is worth keeping anyway."""
     try:
-        return hematoma_features(mask, load_volume(series))
+        volume = load_volume(series)
+        return hematoma_features(mask, volume) | center_mm(mask, volume)
     except MLError:
         return {}
 
@@ -162,7 +186,10 @@ def _read(content: bytes, grid: Geometry) -> npt.NDArray[np.uint8]:
     with tempfile.TemporaryDirectory(prefix="ichor-mask-") as folder:
         path = Path(folder) / f"mask{suffix}"
         path.write_bytes(plain)
-        return read_mask(path, grid)
+        try:
+            return read_mask(path, grid)
+        except MaskError as error:
+            raise refused(error, path, grid) from error
 
 
 def _with_known_labels(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

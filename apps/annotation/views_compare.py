@@ -7,13 +7,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from apps.accounts.access import get_visible
+from apps.accounts.access import get_visible, person
 from apps.accounts.policy import Permission
 from apps.annotation.canvas import canvas_data
 from apps.annotation.labels import LABELS
 from apps.annotation.models import Mask
 from apps.annotation.selectors import load_hematoma, masks_visible_to
 from apps.annotation.uploads import series_for_mask
+from apps.annotation.worklist.rows import waiting_for
 from apps.imaging import geometry
 from apps.patients.selectors import access_patient
 from ml.hematoma import compare
@@ -32,8 +33,11 @@ def against(request: HttpRequest, study_id: str, version: int, other: int) -> Ht
         key: reverse("annotation:version-labels", args=[study_id, each.version])
         for key, each in (("labels", mask), ("second", second))
     }
+    actor = person(request.user)
+    to_settle = waiting_for(actor).filter(pk__in=[mask.pk, second.pk]).count() == 2
     context = {
         "patient": patient,
+        "to_settle": [mask, second] if to_settle else [],
         "mask": mask,
         "second": second,
         "found": compare(load_hematoma(mask), load_hematoma(second), geometry.from_json(series.geometry)),

@@ -5,17 +5,20 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts.access import get_visible, has_permission, person
+from apps.accounts.access import get_visible, person
 from apps.accounts.policy import Permission
 from apps.annotation import files, outlines, suggestions
 from apps.annotation.canvas import canvas_data
+from apps.annotation.double_reading.blinding import open_reading, refuse_others
 from apps.annotation.models import Mask
+from apps.annotation.selectors import masks_visible_to
 from apps.annotation.uploads import series_for_mask
 from apps.core.errors import Conflict, Refusal
 from apps.imaging.models import Series
@@ -28,10 +31,11 @@ def outline(request: HttpRequest, study_id: str) -> HttpResponse:
     """Show the CT to draw on, with what the person has drawn so far."""
     patient, series = _find(request, study_id)
     actor = person(request.user)
+    reading = open_reading(series)
+    refuse_others(actor, reading)
     drawn = outlines.outline_of(actor, series)
     submitted = drawn.submitted if drawn else None
     source = outlines.source_of(drawn) if drawn else None
-    reviews = has_permission(actor, Permission.REVIEW_MASK, patient.center)
     names = {"labels": "outline-labels", "save": "outline-save", "suggestion": "outline-suggestion"}
     urls = {key: reverse(f"annotation:{name}", args=[study_id]) for key, name in names.items()}
     context = {
@@ -39,8 +43,9 @@ def outline(request: HttpRequest, study_id: str) -> HttpResponse:
         "outline": drawn,
         "submitted": submitted,
         "remarks": submitted.remarks.select_related("author") if submitted else [],
-        "versions": series.masks.select_related("uploaded_by").order_by("-version"),
-        "corrects_other": reviews and source is not None and source.uploaded_by_id != actor.pk,
+        "versions": _versions(request, series).select_related("uploaded_by").order_by("-version"),
+        "corrects_other": source is not None and outlines.is_third(actor, source),
+        "reading": reading,
         "canvas": canvas_data(
             series, urls, revision=drawn.revision if drawn else 0, seriesRevision=series.revision,
             remarks=pinned_remarks(submitted),
@@ -76,6 +81,7 @@ def suggestion(request: HttpRequest, study_id: str) -> HttpResponse:
         if failure := suggestions.failure_of(found):
             raise Conflict("no_suggestion", failure)
         return JsonResponse({}, status=202)
+    outlines.note_suggestion(actor=person(request.user), series=series)
     labels = files.load(found.file, series.slice_count)
     return HttpResponse(zlib.compress(labels.tobytes(), 1), content_type="application/octet-stream")
 
@@ -119,9 +125,13 @@ def begin_again(request: HttpRequest, study_id: str) -> HttpResponse:
     """Throw away what is drawn, and begin with a version's labels or with nothing."""
     _patient, series = _find(request, study_id)
     version = request.POST.get("version", "")
-    begin_from = get_visible(series.masks.all(), version=_number(request, "version")) if version else None
+    begin_from = get_visible(_versions(request, series), version=_number(request, "version")) if version else None
     outlines.begin_again(actor=person(request.user), series=series, begin_from=begin_from)
     return redirect(reverse("annotation:outline", args=[study_id]))
+
+
+def _versions(request: HttpRequest, series: Series) -> QuerySet[Mask]:
+    return masks_visible_to(request.user).filter(series=series)
 
 
 def _find(request: HttpRequest, study_id: str) -> tuple[Patient, Series]:

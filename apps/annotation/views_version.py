@@ -16,6 +16,7 @@ from apps.accounts.access import get_visible, has_permission, person
 from apps.accounts.policy import Permission
 from apps.annotation import review
 from apps.annotation.canvas import canvas_data
+from apps.annotation.double_reading.blinding import is_one_of_two
 from apps.annotation.meaning import meaning_of
 from apps.annotation.models import Mask
 from apps.annotation.selectors import approved_mask, load_labels, masks_visible_to, waiting_masks
@@ -96,7 +97,7 @@ def _place(request: HttpRequest) -> review.Place | None:
 def _page(request: HttpRequest, mask: Mask, problem: Refusal | None = None) -> HttpResponse:
     actor, patient = person(request.user), mask.patient
     args = [patient.study_id, mask.version]
-    reviews = has_permission(actor, Permission.REVIEW_MASK, patient.center)
+    decides = has_permission(actor, Permission.REVIEW_MASK, patient.center) and not is_one_of_two(actor, mask.series)
     counting = approved_mask(mask.series)
     context: dict[str, Any] = {
         "patient": patient,
@@ -106,8 +107,11 @@ def _page(request: HttpRequest, mask: Mask, problem: Refusal | None = None) -> H
         "meaning": meaning_of(mask),
         "counts": counting is not None and counting.pk == mask.pk,
         "remarks": mask.remarks.select_related("author"),
-        "versions": mask.series.masks.select_related("uploaded_by", "reviewed_by").order_by("-version"),
-        "may_review": reviews and mask.uploaded_by_id != actor.pk and waiting_masks().filter(pk=mask.pk).exists(),
+        "versions": masks_visible_to(actor)
+        .filter(series=mask.series)
+        .select_related("uploaded_by", "reviewed_by")
+        .order_by("-version"),
+        "may_review": decides and mask.uploaded_by_id != actor.pk and waiting_masks().filter(pk=mask.pk).exists(),
         "may_draw": has_permission(actor, Permission.UPLOAD_MASK, patient.center),
         "formats": FORMATS,
         "is_own": mask.uploaded_by_id == actor.pk,

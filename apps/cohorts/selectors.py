@@ -25,7 +25,7 @@ def snapshots_visible_to(actor: Actor) -> QuerySet[Snapshot]:
 
 def load_table(snapshot: Snapshot) -> pd.DataFrame:
     """Return the frozen table, all patients."""
-    return pd.read_parquet(BytesIO(_content(snapshot)))
+    return pd.read_parquet(BytesIO(read_file(snapshot)))
 
 
 def load_included(snapshot: Snapshot) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def load_included(snapshot: Snapshot) -> pd.DataFrame:
 
 def load_included_rows(snapshot: Snapshot) -> list[Row]:
     """Return the analysed patients as Python's own values: a yes is a bool, an integer an int, a blank None."""
-    return included(pq.read_table(BytesIO(_content(snapshot))).to_pylist())
+    return included(pq.read_table(BytesIO(read_file(snapshot))).to_pylist())
 
 
 def exclusions_of(snapshot: Snapshot) -> list[tuple[str, int]]:
@@ -44,7 +44,8 @@ def exclusions_of(snapshot: Snapshot) -> list[tuple[str, int]]:
     return [(reason, snapshot.exclusions[reason]) for reason in REASONS if reason in snapshot.exclusions]
 
 
-def _content(snapshot: Snapshot) -> bytes:
+def read_file(snapshot: Snapshot) -> bytes:
+    """Return the Parquet file as it was frozen, or raise Refusal ``snapshot_damaged``."""
     content = store.get(snapshot.file)
     if hashlib.sha256(content).hexdigest() != snapshot.digest:
         raise Refusal(

@@ -11,6 +11,7 @@ from apps.cohorts.exports import services
 from apps.cohorts.exports.selectors import exports_visible_to
 from apps.cohorts.forms import ExportForm
 from apps.cohorts.models import Export
+from apps.cohorts.outdated import approved_since
 from apps.core.fragments import job_fragment
 
 MOST_SHOWN = 50
@@ -26,7 +27,9 @@ def listing(request: HttpRequest) -> HttpResponse:
             actor=person(request.user), purpose=form.cleaned_data["purpose"], centers=form.cleaned_data["centers"]
         )
         return redirect("exports:list")
-    rows = [(export, _job(export)) for export in exports_visible_to(request.user)[:MOST_SHOWN]]
+    exports = list(exports_visible_to(request.user)[:MOST_SHOWN])
+    newer = approved_since(exports)
+    rows = [(export, _job(export), newer.get(export.pk, 0)) for export in exports]
     return render(request, "cohorts/exports.html", {"form": form, "rows": rows})
 
 

@@ -12,20 +12,17 @@ from ml.errors import MLError
 PROBLEM = "application/problem+json"
 
 
-def problem(status: int, code: str, detail: str) -> JsonResponse:
-    """Return a problem document (RFC 9457)."""
-    return JsonResponse(
-        {"title": code.replace("_", " "), "status": status, "code": code, "detail": detail},
-        status=status,
-        content_type=PROBLEM,
-    )
+def problem(status: int, code: str, detail: str, figure: str = "") -> JsonResponse:
+    """Return a problem document (RFC 9457), with the member `figure` where a picture stands below the sentence."""
+    found = {"title": code.replace("_", " "), "status": status, "code": code, "detail": detail}
+    return JsonResponse(found | ({"figure": figure} if figure else {}), status=status, content_type=PROBLEM)
 
 
 def problem_handler(error: Exception, context: dict[str, Any]) -> Response | JsonResponse | None:
     """Answer a refusal raised in an API view; DRF's own errors keep DRF's form."""
     if isinstance(error, Refusal):
         set_rollback()
-        return problem(error.status, error.code, error.sentence)
+        return problem(error.status, error.code, error.sentence, error.figure)
     if isinstance(error, MLError):
         set_rollback()
         return problem(422, error.code, str(error))

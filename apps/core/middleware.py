@@ -25,6 +25,6 @@ class RefusalMiddleware:
         if not isinstance(error, Refusal):
             return None
         if request.accepts("application/json") and not request.accepts("text/html"):
-            return problem(error.status, error.code, error.sentence)
+            return problem(error.status, error.code, error.sentence, error.figure)
         template = "partials/problem.html" if getattr(request, "htmx", False) else "problem.html"
         return render(request, template, {"problem": error}, status=error.status)

@@ -15,9 +15,11 @@ from apps.annotation.services import receive_mask
 from apps.crf.dictionary import load_dictionary
 from apps.crf.models import CrfForm
 from apps.crf.services import save_form
+from apps.demonstration.double_reading import outline_twice
 from apps.demonstration.people import CENTERS, COORDINATORS, REVIEWER
 from apps.demonstration.phantoms import Phantom, draw_phantoms
 from apps.imaging.ingest.receive import receive
+from apps.imaging.models import Series
 from apps.imaging.selectors import current_series
 from apps.patients.models import Patient
 from apps.patients.services import enroll_patient
@@ -25,6 +27,8 @@ from ml.simulation import simulate_study
 
 SEED = 2023
 DRAWN = 2000
+# Enough that the agreement of the two is estimated; of every center some.
+OUTLINED_TWICE = range(20, 32)
 FIRST_ADMISSION = date(2023, 1, 9)
 
 
@@ -42,7 +46,8 @@ def build_cohort(*, analysed: int, in_hospital: int, report: Callable[[str, floa
     phantoms = draw_phantoms(scans, [SEED + number for number in todo])
     for number, phantom in zip(todo, phantoms, strict=True):
         patient = entered[number] if number < len(entered) else _enroll(rows[number]["center"])
-        _enter(patient, form_values(rows[number], number, discharged=number < analysed), phantom)
+        values = form_values(rows[number], number, discharged=number < analysed)
+        _enter(patient, values, phantom, outline_twice if number in OUTLINED_TWICE else _outline)
         report("patients", (number + 1) / len(rows))
 
 
@@ -76,15 +81,21 @@ def _coordinator(code: str) -> User:
     return User.objects.get(username=COORDINATORS[code])
 
 
-def _enter(patient: Patient, values: dict[str, object], phantom: Phantom) -> None:
+def _enter(
+    patient: Patient, values: dict[str, object], phantom: Phantom, outline: Callable[[Series, bytes], Mask]
+) -> None:
     """Enter what the patient lacks; an earlier demonstration may have been stopped at any step."""
     actor = _coordinator(patient.center.code)
     if not CrfForm.objects.filter(main_of=patient).exists():
         save_form(actor=actor, patient=patient, read_version=0, values=values)
     series = current_series(patient) or receive(actor=actor, patient=patient, files=phantom.files).series[0]
     if approved_mask(series) is None:
-        mask = series.masks.first() or receive_mask(actor=actor, series=series, content=phantom.mask)
-        approve_mask(actor=User.objects.get(username=REVIEWER), mask=mask)
+        approve_mask(actor=User.objects.get(username=REVIEWER), mask=outline(series, phantom.mask))
+
+
+def _outline(series: Series, content: bytes) -> Mask:
+    actor = _coordinator(series.patient.center.code)
+    return series.masks.first() or receive_mask(actor=actor, series=series, content=content)
 
 
 def admission_day(number: int) -> date:

@@ -32,6 +32,8 @@ class Account:
 ACCOUNTS = [Account(str(role), f"Demo {role.label}", role, "C1" if role in CENTER_ROLES else None) for role in Role]
 ANNOTATOR, REVIEWER = str(Role.ANNOTATOR), str(Role.REVIEWER)
 COORDINATORS = {code: "coordinator" if code == "C1" else f"coordinator-{code.lower()}" for code in CENTERS}
+# Outlines some CTs a second time, blind to the first.
+SECOND_ANNOTATOR = Account("annotator-b", "Demo second annotator", Role.ANNOTATOR, None)
 # Enters the forms of one center a second time.
 SECOND = Account("coordinator-c1b", "Demo second coordinator C1", Role.COORDINATOR, "C1")
 
@@ -47,7 +49,7 @@ def create_people() -> None:
         for code, username in COORDINATORS.items()
         if code != "C1"
     ]
-    for account in [*ACCOUNTS, *others, SECOND]:
+    for account in [*ACCOUNTS, *others, SECOND, SECOND_ANNOTATOR]:
         if User.objects.filter(username=account.username).exists():
             continue
         email = f"{account.username}@example.org"

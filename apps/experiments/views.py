@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.accounts.access import get_visible, has_permission_everywhere, person, require, require_everywhere
 from apps.accounts.policy import Permission
+from apps.cohorts.outdated import outdated_masks
 from apps.cohorts.selectors import exclusions_of
 from apps.core.fragments import job_fragment
 from apps.experiments import services
@@ -52,6 +53,7 @@ def detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     context: dict[str, object] = {
         "experiment": experiment,
         "exclusions": exclusions_of(experiment.snapshot),
+        "outdated": outdated_masks(experiment.snapshot, request.user),
         "discrimination": discrimination_of(experiment),
         "curves": curves_of(experiment),
     }

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import get_visible, has_permission_everywhere, person, require_everywhere
 from apps.accounts.policy import Permission
+from apps.cohorts.outdated import outdated_masks
 from apps.cohorts.selectors import exclusions_of
 from apps.experiments import registry
 from apps.experiments.calibration import calibrations_of
@@ -28,6 +29,7 @@ def model_card(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "discrimination": discrimination_of(experiment),
         "calibrations": calibrations_of(experiment),
         "exclusions": exclusions_of(experiment.snapshot),
+        "outdated": outdated_masks(experiment.snapshot, request.user),
         "terms": experiment.terms.select_related("began_by", "ended_by"),
     }
     return render(request, "experiments/model_card.html", context)

@@ -49,6 +49,10 @@ describe("the server's answer", () => {
       '{"title": "two slices", "detail": "The series has two slices. Send all of it.", "code": "two_slices"}';
     expect(readAnswer(422, body)).toEqual({ kind: "refused", sentence: "The series has two slices. Send all of it." });
     expect(readAnswer(413, '{"title": "too large"}')).toEqual({ kind: "refused", sentence: "too large" });
+    const pictured = '{"detail": "It lies elsewhere.", "figure": "<figure></figure>"}';
+    const figure = "<figure></figure>";
+    expect(readAnswer(422, pictured)).toEqual({ kind: "refused", sentence: "It lies elsewhere.", figure });
+    expect(readAnswer(422, '{"detail": "No.", "figure": 3}')).toEqual({ kind: "refused", sentence: "No." });
   });
 
   it.each([

@@ -14,8 +14,8 @@ from ml.hematoma.surface import surface_mm2
 from ml.volumes import Geometry, MaskError, Volume
 from ml.volumes.masks import check_shape
 
-FEATURES_VERSION = 1
-"""A change of numbers raises it."""
+FEATURES_VERSION = 2
+"""A change of numbers raises it, or of what is measured with them."""
 
 FEATURES = (
     "volume_ml",

@@ -64,7 +64,7 @@ def read_mask(path: Path | str, volume: Geometry) -> npt.NDArray[np.uint8]:
 
     Coordinates that a NRRD gives in RAS or LAS are turned to LPS by ITK.
     """
-    reader = _reader(path)
+    reader = open_header(path)
     grid = _match(reader, volume)
     check_complete(path, reader)
     try:
@@ -72,7 +72,7 @@ def read_mask(path: Path | str, volume: Geometry) -> npt.NDArray[np.uint8]:
     except RuntimeError:
         raise not_a_mask() from None
     # Axes beyond the third hold one voxel, see `_match`.
-    labels = _labels(sitk.GetArrayViewFromImage(image).reshape(image.GetSize()[2::-1]))
+    labels = whole_labels(sitk.GetArrayViewFromImage(image).reshape(image.GetSize()[2::-1]))
     x, y, z = grid.axes
     turned = labels.transpose(2, 1, 0).transpose(z, y, x)
     flip = [axis for axis, flipped in enumerate(reversed(grid.flipped)) if flipped]
@@ -104,7 +104,7 @@ def write_mask(path: Path | str, mask: npt.ArrayLike, volume: Geometry) -> None:
         raise not_a_mask()
     array = np.asarray(mask)
     check_shape(array, volume)
-    labels = _labels(array.astype(np.uint8) if array.dtype == np.bool_ else array, allow_empty=True)
+    labels = whole_labels(array.astype(np.uint8) if array.dtype == np.bool_ else array, allow_empty=True)
     # GDCM sorts slices along row x column, which points to the feet when the image is mirrored.
     along = np.cross(volume.row_direction, volume.column_direction)
     upward = bool(along @ volume.normal > 0)
@@ -121,7 +121,7 @@ def check_shape(mask: npt.NDArray[Any], volume: Geometry) -> None:
         raise _shape_error(mask.shape[::-1], volume)
 
 
-def _reader(path: Path | str) -> sitk.ImageFileReader:
+def open_header(path: Path | str) -> sitk.ImageFileReader:
     """Open a file as far as its header."""
     try:
         return open_mask(path)
@@ -192,7 +192,7 @@ def _itk_slice_spacing(volume: Geometry) -> float:
     return float(np.linalg.norm(volume.positions[-1] - volume.positions[0])) / (len(volume.positions) - 1)
 
 
-def _labels(array: npt.NDArray[Any], *, allow_empty: bool = False) -> npt.NDArray[np.uint8]:
+def whole_labels(array: npt.NDArray[Any], *, allow_empty: bool = False) -> npt.NDArray[np.uint8]:
     """Return whole numbers from 0 to 255 as uint8."""
     whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool(np.all(array == np.rint(array))))
     if not whole or array.min() < 0 or array.max() > np.iinfo(np.uint8).max:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from apps.accounts.models import User
 from apps.accounts.policy import Permission, Role, roles_with
+from apps.annotation.double_reading.assigning import assign
 from apps.annotation.models import Mask
 from apps.annotation.selectors import current_mask, load_labels, waiting_masks
 from apps.annotation.services import store_mask
@@ -258,3 +259,17 @@ def test_roles(
         answer = sent(as_token(users[role]), made, 202 if role in may else 409)
         assert reasons(answer) == ([] if role in may else [0x0124]), role
     assert {mask.uploaded_by for mask in Mask.objects.all()} == {users[role] for role in may}
+
+
+def test_none_is_taken_while_two_are_blind_to_each_other(
+    web: Client,  # noqa: F811 (a fixture)
+    ct: Series,
+    users: dict[Role, User],
+    labels: np.ndarray,
+) -> None:
+    """Every viewer would show it at once."""
+    two = [users[Role.COORDINATOR], users[Role.ANNOTATOR]]
+    assign(actor=users[Role.DATA_MANAGER], series=ct, annotators=two)
+    answer = sent(web, segmentation(slices_at(ct), labels), 409)
+    assert "blind to each other" in str(answer)
+    assert not Mask.objects.exists()

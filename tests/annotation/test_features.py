@@ -18,7 +18,7 @@ from apps.core.jobs import look_around, run_job
 from apps.core.models import Job
 from apps.imaging.models import Series
 from apps.imaging.selectors import load_volume, slices_of
-from ml.hematoma import FEATURES, FEATURES_VERSION, lateral_extent_mm
+from ml.hematoma import CENTER, FEATURES, FEATURES_VERSION, center_mm, lateral_extent_mm
 from ml.volumes import SeriesError
 from tests.annotation.conftest import square_labels
 
@@ -35,10 +35,11 @@ def outdate(mask: Mask, **changes: Any) -> None:
 def test_a_mask_is_measured_when_it_is_saved(mask: Mask, ct: Series) -> None:
     mask.refresh_from_db()
     # By name: a database keeps no order of keys.
-    assert (set(mask.features), mask.features_version) == (set(FEATURES), FEATURES_VERSION)
+    assert (set(mask.features), mask.features_version) == ({*FEATURES, *CENTER}, FEATURES_VERSION)
     # 6 x 4 pixels of 0.5 mm on three slices 16 mm apart.
     assert mask.features["volume_ml"] == pytest.approx(0.288)
     assert mask.lateral_mm == pytest.approx(lateral_extent_mm(square_labels(), load_volume(ct)))
+    assert mask.features["center_z_mm"] == pytest.approx(center_mm(square_labels(), load_volume(ct))["center_z_mm"])
     assert (mask.features["slices"], mask.features["parts"]) == (3, 1)
     within = load_volume(ct).hu[square_labels() > 0].astype(np.float64)
     assert mask.features["density_mean_hu"] == pytest.approx(within.mean())

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import User
 from apps.accounts.policy import Role
 from apps.annotation.models import Mask
-from apps.annotation.query_rules import age_and_sex, sides, volumes
+from apps.annotation.query_rules import age_and_sex, locations, sides, volumes
 from apps.crf import selectors
 from apps.crf.dictionary import Dictionary, Range, Section, Variable, VariableType, load_dictionary
 from apps.crf.queries.models import Query
@@ -25,6 +25,7 @@ from apps.crf.services import save_form
 from apps.crf.texts import Text
 from apps.imaging.models import ImagingStudy, Series
 from apps.patients.models import Patient
+from ml.hematoma import CENTER
 from tests.factories import PatientFactory
 
 pytestmark = pytest.mark.django_db
@@ -96,15 +97,17 @@ def test_when_the_header_differs(
     assert set(asked()) == found
 
 
-def lay_mask(patient: Patient, actor: User, extent: list[float], middle: float = 0.0) -> None:
-    """Give a patient a mask that lies there, in a head whose middle is there."""
+def lay_mask(patient: Patient, actor: User, extent: list[float], middle: float = 0.0, **report: Any) -> None:
+    """Give a patient a mask that lies there and above the tentorium, in a head whose middle is there."""
     series = give_ct(patient, actor)
     affine = np.diag([1.0, 1.0, 2.0, 1.0])
-    affine[0, 3] = middle - 191 / 2
+    affine[:3, 3] = np.array([middle, 0, 0]) - np.array([191, 191, 158]) / 2
+    head = {"foramen_magnum_lps": [middle, 28.5, -70.5], "base_covered": True, "vertex_covered": True, **report}
     Series.objects.filter(pk=series.pk).update(
-        state=Series.State.READY, preprocessing_report={"affine": affine.tolist()}
+        state=Series.State.READY, preprocessing_report={"affine": affine.tolist(), **head}
     )
-    Mask.objects.filter(series=series).update(lateral_mm=extent)
+    center = dict(zip(CENTER, (middle + 30.0, 10.0, 40.0), strict=True))
+    Mask.objects.filter(series=series).update(lateral_mm=extent, features=center)
 
 
 @pytest.mark.parametrize(
@@ -194,9 +197,11 @@ def test_evidence_costs_the_same_for_many(users: Users, patient: Patient, with_v
         for each in made:
             lay_mask(each, users[Role.COORDINATOR], [5.0, 25.0, 40.0])
         Series.objects.update(acquisition={"PatientAge": "064Y"})
-        subjects = [Subject(each.pk, each.pk, {"volume": 1.0, "bleed_side": "left"}) for each in made]
+        subjects = [Subject(each.pk, each.pk, {"volume": 1.0, "bleed_side": "left", "location": "infratentorial"})
+                    for each in made]  # fmt: skip
         with CaptureQueriesContext(connection) as captured:
             assert len(age_and_sex(subjects)) == len(volumes(subjects)) == len(sides(subjects)) == n
+            assert len(locations(subjects)) == n
         return len(captured)
 
     assert cost(1) == cost(7)
@@ -238,3 +243,55 @@ def test_blood_that_the_form_denies(
     enter(patient, users[Role.COORDINATOR], **values)
     run_rules()
     assert asked() == ({"image_blood": told} if told else {})
+
+
+CEREBELLUM, PUTAMEN, FRONTAL = (25.0, 44.0, -42.0), (-24.0, -15.0, -2.0), (30.0, -52.0, 22.0)
+INSULA, ROOF = (34.0, -10.0, 10.0), (24.0, 40.0, -19.0)
+SAYS = "on the form, and by the mask the hematoma seems to lie"
+
+
+@pytest.mark.parametrize(
+    ("center", "values", "told"),
+    [
+        (CEREBELLUM, {"location": "supratentorial"}, f"Location is Supratentorial {SAYS} below the tentorium."),
+        (PUTAMEN, {"location": "infratentorial"}, f"Location is Infratentorial {SAYS} above the tentorium."),
+        (INSULA, {"location": "infratentorial"}, f"Location is Infratentorial {SAYS} above the tentorium."),
+        (CEREBELLUM, {"location": "infratentorial", "bleed_site": "cerebellum"}, ""),
+        (ROOF, {"location": "infratentorial"}, ""),  # not clear
+        (ROOF, {"location": "supratentorial"}, ""),
+        (
+            PUTAMEN, {"location": "supratentorial", "bleed_site": "lobar_temporal"},
+            f"Site is Lobar, temporal {SAYS} in the basal ganglia or the thalamus.",
+        ),
+        (FRONTAL, {"bleed_site": "basal_ganglia"}, f"Site is Basal ganglia {SAYS} in a lobe of the brain."),
+        (FRONTAL, {"location": "supratentorial", "bleed_site": "lobar_parietal"}, ""),  # which lobe is not told
+        (INSULA, {"location": "supratentorial", "bleed_site": "basal_ganglia"}, ""),  # not clear
+        # Said of the location; the form itself sees that the site does not go with it.
+        (FRONTAL, {"bleed_site": "cerebellum"}, ""),
+    ],
+)  # fmt: skip
+def test_location_of_the_mask(
+    center: tuple[float, ...], values: dict[str, Any], told: str, users: Users, patient: Patient
+) -> None:
+    lay_mask(patient, users[Role.COORDINATOR], [])
+    Mask.objects.update(features=dict(zip(CENTER, center, strict=True)))
+    enter(patient, users[Role.COORDINATOR], **values)
+    run_rules()
+    assert asked() == ({"image_location": f"{told} Check both."} if told else {})
+
+
+def test_a_corrected_location_closes_its_query(users: Users, patient: Patient, api_as: Any) -> None:
+    lay_mask(patient, users[Role.COORDINATOR], [])
+    enter(patient, users[Role.COORDINATOR], location="infratentorial")
+    run_rules()
+    for role, count in ((Role.ASSESSOR, 0), (Role.COORDINATOR, 1)):
+        assert api_as(users[role]).get("/api/v1/queries/?rule=image_location").json()["count"] == count
+    enter(patient, users[Role.COORDINATOR], location="supratentorial")
+    assert asked() == {}
+
+
+def test_a_part_of_a_head_proposes_nothing(users: Users, patient: Patient) -> None:
+    lay_mask(patient, users[Role.COORDINATOR], [], base_covered=False)
+    enter(patient, users[Role.COORDINATOR], location="infratentorial")
+    run_rules()
+    assert asked() == {}

@@ -23,6 +23,7 @@ from apps.imaging.models import Series
 from apps.patients.models import Patient
 from ml.simulation import PhantomSpec, SpacingPattern, simulate_ct
 from ml.volumes import read_geometry
+from tests.annotation.conftest import square_labels
 from tests.annotation.scans import take_in
 from tests.imaging.conftest import real_scan  # noqa: F401 (a fixture)
 from tests.imaging.factory import scan_files, stored_files
@@ -203,3 +204,11 @@ def test_the_standards_checker_finds_no_error(
 def tilted_phantom(folder: Path) -> list[bytes]:
     simulate_ct(folder / "ct", spec=PhantomSpec(rows=64, columns=64, gantry_tilt_degrees=20), seed=1)
     return [path.read_bytes() for path in (folder / "ct").iterdir()]
+
+
+def test_what_a_program_has_proposed_is_semiautomatic(ct: Series, users: dict[Role, User]) -> None:
+    mask = store_mask(actor=users[Role.ANNOTATOR], series=ct, mask=square_labels(), suggestion_version=3)
+    segment = segmentation_of(mask).SegmentSequence[0]
+    assert segment.SegmentAlgorithmType == "SEMIAUTOMATIC"
+    program = segment.SegmentationAlgorithmIdentificationSequence[0]
+    assert (program.AlgorithmName, program.AlgorithmVersion) == ("Ichor suggestion", "3")

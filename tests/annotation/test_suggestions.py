@@ -17,6 +17,7 @@ from apps.core.jobs import run_job
 from apps.core.models import Job
 from apps.imaging.models import Series
 from apps.patients.models import Patient
+from ml.hematoma import SUGGESTION_VERSION
 from ml.simulation import PhantomSpec, simulate_ct
 from tests.annotation.scans import take_in
 from tests.browser.annotator import dice
@@ -64,7 +65,9 @@ def test_what_is_suggested(annotator: Client, head: tuple[Series, np.ndarray]) -
     labels = np.frombuffer(zlib.decompress(answer.content), np.uint8).reshape(truth.shape)
     assert set(np.unique(labels)) == {0, 1}
     assert dice(labels == 1, truth) >= 0.9
-    assert not Outline.objects.exists(), "it is drawn once the person takes it"
+    outline = Outline.objects.get()
+    assert outline.suggestion_version == SUGGESTION_VERSION, "what he submits is not by hand alone"
+    assert not outline.slices.exists(), "it is drawn once the person takes it"
     # More slices make another CT.
     Series.objects.filter(pk=series.pk).update(revision=series.revision + 1)
     assert ask(annotator).status_code == 202

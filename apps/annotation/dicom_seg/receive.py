@@ -12,6 +12,7 @@ from apps.annotation.dicom_seg.placing import check_grid, find_series, slice_ind
 from apps.annotation.dicom_seg.reading import Frames, items, read_frames
 from apps.annotation.dicom_seg.segments import labels_of
 from apps.annotation.dicom_seg.writers import check_order
+from apps.annotation.double_reading.blinding import open_reading
 from apps.annotation.models import Mask
 from apps.annotation.segmentation import instance_uid, store_segmentation
 from apps.annotation.selectors import load_labels
@@ -99,6 +100,8 @@ def _store(actor: User, series: Series, labels: Labels, uid: str) -> Mask:
             if np.array_equal(labels, load_labels(mask)):
                 return mask
             raise refusals.other_under_this_uid()
+    if open_reading(series) is not None:
+        raise refusals.blind()
     try:
         return store_mask(actor=actor, series=series, mask=labels, received_as=received_as)
     except Conflict as conflict:

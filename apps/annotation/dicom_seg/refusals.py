@@ -94,3 +94,14 @@ def other_under_this_uid() -> Refusal:
         "segmentation_uid",
         _("Another segmentation came under the same identifier before. Save this one as a new one, and send it again."),
     )
+
+
+def blind() -> Refusal:
+    """A segmentation is shown in every viewer at once, to the other of the two as well."""
+    return Refusal(
+        "double_reading_open",
+        _(
+            "Two people outline this CT blind to each other, and the other would find a segmentation. Outline it on "
+            "its page here, or upload the mask there as a file."
+        ),
+    )

@@ -11,10 +11,10 @@ from rest_framework.request import Request
 
 from apps.accounts.access import has_permission, require
 from apps.accounts.policy import Permission
+from apps.core.bland_altman import plot_of
 from apps.crf.double_entry.agreement import Agreement, agreement_of, people_rows, submitted_for
 from apps.crf.double_entry.forms import AgreementFilter
 from apps.crf.double_entry.models import SecondEntry
-from apps.crf.double_entry.plots import plot_of
 from ml.statistics.agreement import Estimate
 from ml.statistics.intervals import Proportion
 
@@ -44,7 +44,7 @@ def agreement(request: HttpRequest) -> HttpResponse:
     context = {
         "filter": chosen,
         "entries": len(entries),
-        "rows": [(row, plot_of(row)) for row in agreement_of(entries)],
+        "rows": [(row, plot_of(row.points, row.limits)) for row in agreement_of(entries)],
         "people": people_rows(entries),
         "can_reconcile": has_permission(request.user, Permission.RECONCILE),
         "can_view_agreement": True,

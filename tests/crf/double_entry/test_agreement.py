@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import Center, User
 from apps.accounts.policy import Role
+from apps.core.bland_altman import HEIGHT, WIDTH, plot_of
 from apps.crf.double_entry.agreement import Agreement, PersonRow, agreement_of, people_rows, submitted_for
-from apps.crf.double_entry.plots import HEIGHT, WIDTH, plot_of
 from apps.patients.models import Patient
 from tests.crf.double_entry.steps import Users, colleague, decide, enter, start, submit
 from tests.factories import PatientFactory
@@ -113,7 +113,7 @@ def test_the_file_and_the_api_tell_the_same(
 
 def test_a_plot_holds_every_point_and_line(users: Users, entered: None) -> None:
     row = by_name(agreement_of(submitted_for(users[Role.PI])))["systolic_bp"]
-    plot = plot_of(row)
+    plot = plot_of(row.points, row.limits)
     assert plot is not None and len(plot.points) == 12 and [line.is_mean for line in plot.lines] == [False, True, False]
     assert all(0 < x < WIDTH and 0 < y < HEIGHT for x, y in plot.points)
     assert plot.lines[0].y > plot.lines[1].y > plot.lines[2].y

@@ -1,6 +1,9 @@
-export type Answer = { kind: "go"; location: string } | { kind: "refused"; sentence: string } | { kind: "unreadable" };
+export type Answer =
+  | { kind: "go"; location: string }
+  | { kind: "refused"; sentence: string; figure?: string }
+  | { kind: "unreadable" };
 
-/** Read the server's answer: a place to go to, or the sentence with which it refused. */
+/** Read the server's answer: a place to go to, or the sentence with which it refused and the picture that goes with it. */
 export function readAnswer(status: number, body: string): Answer {
   const document = parse(body);
   if (status >= 200 && status < 300 && typeof document?.location === "string") {
@@ -8,7 +11,8 @@ export function readAnswer(status: number, body: string): Answer {
   }
   const sentence = document?.detail ?? document?.title;
   if (status >= 400 && status < 500 && typeof sentence === "string" && sentence !== "") {
-    return { kind: "refused", sentence };
+    const figure = document?.figure;
+    return { kind: "refused", sentence, ...(typeof figure === "string" && { figure }) };
   }
   return { kind: "unreadable" };
 }

@@ -82,7 +82,7 @@ export class UploadForm {
   private answered(request: XMLHttpRequest): void {
     const answer = readAnswer(request.status, request.responseText);
     if (answer.kind === "go") visit(answer.location);
-    else if (answer.kind === "refused") this.refuse(answer.sentence);
+    else if (answer.kind === "refused") this.refuse(answer.sentence, answer.figure);
     else this.refuse(fill(this.form.dataset.textServer ?? "", { status: request.status }));
   }
 
@@ -92,9 +92,11 @@ export class UploadForm {
     part<HTMLButtonElement>(this.form, "send").disabled = this.files.length === 0;
   }
 
-  private refuse(sentence: string): void {
+  /** Show why it was refused; `figure` is HTML that this server's template made. */
+  private refuse(sentence: string, figure = ""): void {
     const alert = part(this.form, "refusal");
     part(alert, "refusal-text").textContent = sentence;
+    part(this.form, "refusal-figure").innerHTML = figure;
     alert.hidden = sentence === "";
     if (sentence !== "") alert.scrollIntoView({ block: "nearest" });
   }

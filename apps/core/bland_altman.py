@@ -1,8 +1,9 @@
 """The plot of Bland and Altman: difference of both values against their mean, with the limits of agreement."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apps.crf.double_entry.agreement import Agreement
+from ml.statistics.agreement import Limits
 
 WIDTH, HEIGHT = 360, 180
 LEFT, RIGHT, TOP, BOTTOM = 48, 8, 8, 28
@@ -35,13 +36,13 @@ class Plot:
     bottom: int = HEIGHT - BOTTOM
 
 
-def plot_of(row: Agreement) -> Plot | None:
-    """Return the plot of a row that has limits of agreement."""
-    if row.limits is None:
+def plot_of(points: Sequence[tuple[float, float]], limits: Limits | None) -> Plot | None:
+    """Return the plot of pairs (first, second) that have limits of agreement."""
+    if limits is None:
         return None
-    means = [(first + second) / 2 for first, second in row.points]
-    differences = [first - second for first, second in row.points]
-    lines = (row.limits.lower.value, row.limits.mean.value, row.limits.upper.value)
+    means = [(first + second) / 2 for first, second in points]
+    differences = [first - second for first, second in points]
+    lines = (limits.lower.value, limits.mean.value, limits.upper.value)
     x_low, x_high = _widened(min(means), max(means))
     y_low, y_high = _widened(min(*differences, *lines), max(*differences, *lines))
 
