@@ -5,7 +5,7 @@ import { Mask } from "../islands/annotator/core/mask";
 import { Stroke, sweep } from "../islands/annotator/core/tools/brush";
 import { fillContour } from "../islands/annotator/core/tools/contour";
 import { clearLabel, copyLabel } from "../islands/annotator/core/tools/copy";
-import { fillAround, fillHoles } from "../islands/annotator/core/tools/fill";
+import { fillAround } from "../islands/annotator/core/tools/fill";
 
 const SIZE = 64;
 
@@ -230,22 +230,6 @@ describe("filling", () => {
     mask.put(0, at(32, 32), 3);
     fillAround(ct, mask, 0, 33, 32, { label: 1, over: 0 });
     expect([mask.at(0, at(32, 32)), mask.count(0, 1)]).toEqual([3, 60]);
-  });
-
-  it("fills all holes of a label and no bay", () => {
-    const mask = maskOf(ct);
-    for (let y = 10; y < 30; y++) for (let x = 10; x < 30; x++) mask.put(0, at(y, x), 2);
-    for (const [y, x] of [
-      [15, 15],
-      [20, 20],
-      [20, 21],
-      [10, 25],
-      [11, 25],
-    ] as const)
-      mask.put(0, at(y, x), 0);
-    expect(fillHoles(ct, mask, 0, { label: 2 })).toBe(true);
-    expect(mask.count(0, 2)).toBe(400 - 2);
-    expect(fillHoles(ct, mask, 0, { label: 2 })).toBe(false);
   });
 });
 

@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type Action, actionForKey, BINDINGS, helpLines, type KeyPress } from "../islands/annotator/core/keys";
+import { type Action, actionForKey, BINDINGS, type KeyPress } from "../islands/annotator/core/keys";
 
 function press(key: string, held: Partial<KeyPress> = {}): Action | null {
   return actionForKey({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...held });
@@ -70,10 +71,57 @@ describe("keys of the annotator", () => {
   ])("%s %o is left to the browser", (key, held) => {
     expect(press(key, held)).toBeNull();
   });
+});
 
-  it("has one help line for each name", () => {
-    expect(helpLines()).toContainEqual({ name: "label", keys: ["1", "2", "3", "4", "5", "6"] });
-    expect(helpLines()).toContainEqual({ name: "cursor", keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"] });
-    expect(helpLines().flatMap(({ keys }) => keys)).toHaveLength(BINDINGS.flatMap(({ keys }) => keys).length);
+/** Keys whose name in the help is not that of the event; the others stand there as they are, letters large. */
+const SHOWN: Readonly<Record<string, string>> = {
+  "Page Up": "PageUp",
+  "Page Down": "PageDown",
+  "←": "ArrowLeft",
+  "→": "ArrowRight",
+  "↑": "ArrowUp",
+  "↓": "ArrowDown",
+  "−": "-",
+};
+const CANVAS = "apps/annotation/templates/annotation/partials/canvas.html";
+/** What whoever only looks at a mask can do. */
+const LOOKING = ["slice", "cursor", "zoom", "fit", "window", "outline"];
+/** The button that opens the help names its key, and Escape does what it does everywhere. */
+const ELSEWHERE = ["help", "cancel"];
+
+/** The chords of one line: keys joined by + are pressed together, a dash stands for all between. */
+function chordsOf(line: string): string[] {
+  const keys = [...line.matchAll(/<kbd>(.+?)<\/kbd>([+–\s]*)/g)].map(([, key, joint]) => ({
+    name: SHOWN[key as string] ?? ((key as string).length === 1 ? (key as string).toLowerCase() : (key as string)),
+    joint: (joint as string).trim(),
+  }));
+  const chords: string[] = [];
+  let held = "";
+  keys.forEach(({ name, joint }, i) => {
+    if (keys[i - 1]?.joint === "–") for (let k = Number(chords.at(-1)) + 1; k < Number(name); k++) chords.push(`${k}`);
+    if (joint !== "+") chords.push(held + name);
+    held = joint === "+" ? `${held}${name}+` : "";
+  });
+  return line.includes("with Shift") ? [...chords, ...chords.map((chord) => `Shift+${chord}`)] : chords;
+}
+
+describe("the help of the annotator", () => {
+  const page = readFileSync(new URL(`../../${CANVAS}`, import.meta.url), "utf8");
+  const help = page.slice(page.indexOf("<dialog"), page.indexOf("</dialog>"));
+  const drawing = help.slice(help.indexOf("{% if not reading %}"), help.indexOf("{% endif %}"));
+  const chordsIn = (html: string) => [...html.matchAll(/<dt>.*<\/dd>/g)].flatMap(([line]) => chordsOf(line)).sort();
+  const firstKeys = (wanted: (kind: string) => boolean) =>
+    BINDINGS.filter(({ action }) => wanted(action.kind) && !ELSEWHERE.includes(action.kind))
+      .map(({ keys }) => keys[0])
+      .sort();
+
+  it("names a key of every action, and none that does nothing", () => {
+    expect(drawing).not.toBe("");
+    expect(chordsIn(help)).toEqual(firstKeys(() => true));
+    expect(page.replace(help, "")).toContain("<kbd>?</kbd>");
+  });
+
+  it("names to whoever only looks the keys that look", () => {
+    expect(chordsIn(help.replace(drawing, ""))).toEqual(firstKeys((kind) => LOOKING.includes(kind)));
   });
 });

@@ -19,11 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the volumes and the geometry they rest on."""
     from ml.cli.inputs import read_folder
-    from ml.hematoma import abc2_ml, volume_ml
+    from ml.hematoma import Label, abc2_ml, volume_ml
     from ml.volumes import describe_gaps, read_mask
 
     volume = read_folder(options.series)
     mask = read_mask(options.mask, volume)
+    if any(label in mask for label in Label):
+        # Of the labels that are known the hematoma alone; another program writes it under a number of its own.
+        mask = mask == Label.PARENCHYMAL
     gaps = describe_gaps(volume)
     measured = {
         "planimetry_ml": round(volume_ml(mask, volume), 2),

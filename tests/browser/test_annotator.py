@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -237,54 +237,53 @@ def test_a_tab_that_is_killed_loses_nothing(open_as: OpenAs, case: Case, users: 
     assert again.slice == 10, "it opens where something is drawn"
 
 
-def test_a_network_that_is_away_for_a_while_loses_nothing(
-    browser: Browser,
-    live_server: LiveServer,
-    sign_in_as: Callable[[BrowserContext, Role], None],
-    case: Case,
-    users: dict[Role, User],
-) -> None:
+@pytest.fixture
+def cut_off(
+    browser: Browser, live_server: LiveServer, sign_in_as: Callable[[BrowserContext, Role], None], case: Case
+) -> Iterator[Hands]:
+    """Hands that draw at any density, on a page that may complain: it is to lose its server or its session."""
     with browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900}) as context:
         sign_in_as(context, Role.ANNOTATOR)
         page = context.new_page()
         page.goto(OUTLINE)
         hands = Hands(page, case.series)
         page.locator("[data-part=range]").uncheck()
-        context.set_offline(True)
-        hands.drag((100.0, 100.0), (120.0, 130.0))
-        expect(page.locator("[data-annotator-saved]")).to_contain_text("Not saved")
-        hands.drag((150.0, 100.0), (150.0, 130.0))
-        context.set_offline(False)
-        expect(page.locator("[data-annotator-saved]")).to_have_text("saved", timeout=10_000)
-        drawn = drawn_by(users[Role.ANNOTATOR], case.series)
-        assert hands.milliliters() == pytest.approx(volume_ml(drawn == 1, from_json(case.series.geometry)), abs=0.005)
+        yield hands
 
 
-def test_who_was_signed_out_loses_nothing(
-    browser: Browser,
-    live_server: LiveServer,
-    sign_in_as: Callable[[BrowserContext, Role], None],
-    case: Case,
-    users: dict[Role, User],
-) -> None:
-    with browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900}) as context:
-        sign_in_as(context, Role.ANNOTATOR)
-        page = context.new_page()
-        page.goto(OUTLINE)
-        hands = Hands(page, case.series)
-        page.locator("[data-part=range]").uncheck()
-        context.clear_cookies()
-        hands.drag((100.0, 100.0), (120.0, 130.0))
-        expect(page.locator("[data-annotator-saved]")).to_contain_text("you are signed out")
-        other = context.new_page()
-        other.goto("/account/login/")
-        other.locator("form input[name=login]").fill(users[Role.ANNOTATOR].username)
-        other.locator("form input[type=password]").fill(PASSWORD)
-        other.locator("form button[type=submit]").first.click()
-        expect(page.locator("[data-annotator-saved]")).to_have_text("saved", timeout=15_000)
-        assert (drawn_by(users[Role.ANNOTATOR], case.series) == 1).any()
-        page.get_by_role("button", name="Submit for review").click()
-        page.wait_for_url("**/mask/1/")
+def test_a_network_that_is_away_for_a_while_loses_nothing(cut_off: Hands, case: Case, users: dict[Role, User]) -> None:
+    page, context = cut_off.page, cut_off.page.context
+    context.set_offline(True)
+    cut_off.drag((100.0, 100.0), (120.0, 130.0))
+    expect(page.locator("[data-annotator-saved]")).to_contain_text("Not saved")
+    cut_off.drag((150.0, 100.0), (150.0, 130.0))
+    context.set_offline(False)
+    expect(page.locator("[data-annotator-saved]")).to_have_text("saved", timeout=10_000)
+    drawn = drawn_by(users[Role.ANNOTATOR], case.series)
+    assert cut_off.milliliters() == pytest.approx(volume_ml(drawn == 1, from_json(case.series.geometry)), abs=0.005)
+
+
+def test_the_picture_stays_under_the_pen_where_saving_fails(cut_off: Hands) -> None:
+    cut_off.page.context.set_offline(True)
+    cut_off.drag((100.0, 100.0), (120.0, 130.0))
+    expect(cut_off.page.locator("[data-annotator-saved]")).to_contain_text("Not saved")
+    assert cut_off.stage.bounding_box() == cut_off.box
+
+
+def test_who_was_signed_out_loses_nothing(cut_off: Hands, case: Case, users: dict[Role, User]) -> None:
+    page, context = cut_off.page, cut_off.page.context
+    context.clear_cookies()
+    cut_off.drag((100.0, 100.0), (120.0, 130.0))
+    expect(page.locator("[data-annotator-saved]")).to_contain_text("you are signed out")
+    other = context.new_page()
+    other.goto("/account/login/")
+    other.locator("form input[name=login]").fill(users[Role.ANNOTATOR].username)
+    other.locator("form input[type=password]").fill(PASSWORD)
+    other.locator("form button[type=submit]").first.click()
+    expect(page.locator("[data-annotator-saved]")).to_have_text("saved", timeout=15_000)
+    assert (drawn_by(users[Role.ANNOTATOR], case.series) == 1).any()
+    page.get_by_role("button", name="Submit for review").click()
+    page.wait_for_url("**/mask/1/")
 
 
 def test_two_tabs(open_as: OpenAs, case: Case, users: dict[Role, User]) -> None:

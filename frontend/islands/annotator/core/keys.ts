@@ -29,10 +29,8 @@ export type Action =
   | { kind: "cancel" };
 
 export interface Binding {
-  /** What the help calls it; bindings of one name share a line there. */
-  name: string;
   action: Action;
-  /** As `chordOf` writes them. */
+  /** As `chordOf` writes them; the first is the one that the help shows. */
   keys: readonly string[];
 }
 
@@ -47,52 +45,50 @@ const ARROWS = [
 const FAR = 10;
 
 function cursorBindings(): Binding[] {
-  const near = ARROWS.map(([key, x, y]) => bind("cursor", { kind: "cursor", x, y }, key));
-  const far = ARROWS.map(([key, x, y]) =>
-    bind("cursor_far", { kind: "cursor", x: FAR * x, y: FAR * y }, `Shift+${key}`),
-  );
+  const near = ARROWS.map(([key, x, y]) => bind({ kind: "cursor", x, y }, key));
+  const far = ARROWS.map(([key, x, y]) => bind({ kind: "cursor", x: FAR * x, y: FAR * y }, `Shift+${key}`));
   return [...near, ...far];
 }
 
 function labelBindings(): Binding[] {
-  return Array.from({ length: LABEL_COUNT }, (_, i) => bind("label", { kind: "label", label: i + 1 }, String(i + 1)));
+  return Array.from({ length: LABEL_COUNT }, (_, i) => bind({ kind: "label", label: i + 1 }, String(i + 1)));
 }
 
-function bind(name: string, action: Action, ...keys: string[]): Binding {
-  return { name, action, keys };
+function bind(action: Action, ...keys: string[]): Binding {
+  return { action, keys };
 }
 
 /** All keys of the annotator, in the order of its help. */
 export const BINDINGS: readonly Binding[] = [
-  bind("slice_up", { kind: "slice", by: 1 }, "PageUp", "."),
-  bind("slice_down", { kind: "slice", by: -1 }, "PageDown", ","),
+  bind({ kind: "slice", by: 1 }, "PageUp", "."),
+  bind({ kind: "slice", by: -1 }, "PageDown", ","),
   ...cursorBindings(),
-  bind("dab", { kind: "dab" }, "Space"),
-  bind("pen", { kind: "pen" }, "Enter"),
-  bind("brush", { kind: "tool", tool: "brush" }, "b"),
-  bind("eraser", { kind: "tool", tool: "eraser" }, "e"),
-  bind("contour", { kind: "tool", tool: "contour" }, "c"),
-  bind("fill", { kind: "tool", tool: "fill" }, "f"),
-  bind("grow", { kind: "tool", tool: "grow" }, "g"),
-  bind("hand", { kind: "tool", tool: "hand" }, "h"),
-  bind("range", { kind: "range" }, "r"),
-  bind("smaller", { kind: "radius", by: -1 }, "["),
-  bind("larger", { kind: "radius", by: 1 }, "]"),
+  bind({ kind: "dab" }, "Space"),
+  bind({ kind: "pen" }, "Enter"),
+  bind({ kind: "tool", tool: "brush" }, "b"),
+  bind({ kind: "tool", tool: "eraser" }, "e"),
+  bind({ kind: "tool", tool: "contour" }, "c"),
+  bind({ kind: "tool", tool: "fill" }, "f"),
+  bind({ kind: "tool", tool: "grow" }, "g"),
+  bind({ kind: "tool", tool: "hand" }, "h"),
+  bind({ kind: "range" }, "r"),
+  bind({ kind: "radius", by: -1 }, "["),
+  bind({ kind: "radius", by: 1 }, "]"),
   ...labelBindings(),
-  bind("interpolate", { kind: "interpolate" }, "i"),
-  bind("copy_up", { kind: "copy", by: 1 }, "n"),
-  bind("copy_down", { kind: "copy", by: -1 }, "Shift+n"),
-  bind("clear", { kind: "clear" }, "Delete", "Backspace"),
-  bind("undo", { kind: "undo" }, "Ctrl+z", "Meta+z"),
-  bind("redo", { kind: "redo" }, "Ctrl+Shift+z", "Meta+Shift+z", "Ctrl+y"),
+  bind({ kind: "interpolate" }, "i"),
+  bind({ kind: "copy", by: 1 }, "n"),
+  bind({ kind: "copy", by: -1 }, "Shift+n"),
+  bind({ kind: "clear" }, "Delete", "Backspace"),
+  bind({ kind: "undo" }, "Ctrl+z", "Meta+z"),
+  bind({ kind: "redo" }, "Ctrl+y", "Ctrl+Shift+z", "Meta+Shift+z"),
   // Where + needs Shift, its key is = without it.
-  bind("zoom_in", { kind: "zoom", by: 1 }, "+", "="),
-  bind("zoom_out", { kind: "zoom", by: -1 }, "-"),
-  bind("fit", { kind: "fit" }, "0"),
-  bind("window", { kind: "window" }, "w"),
-  bind("outline", { kind: "outline" }, "m"),
-  bind("help", { kind: "help" }, "?"),
-  bind("cancel", { kind: "cancel" }, "Escape"),
+  bind({ kind: "zoom", by: 1 }, "+", "="),
+  bind({ kind: "zoom", by: -1 }, "-"),
+  bind({ kind: "fit" }, "0"),
+  bind({ kind: "window" }, "w"),
+  bind({ kind: "outline" }, "m"),
+  bind({ kind: "help" }, "?"),
+  bind({ kind: "cancel" }, "Escape"),
 ];
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map(
@@ -112,11 +108,4 @@ export function chordOf({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress): 
 /** What a key does while the annotator has the focus; null leaves it to the browser. */
 export function actionForKey(press: KeyPress): Action | null {
   return ACTIONS.get(chordOf(press)) ?? null;
-}
-
-/** The lines of the help: each name with all its keys. */
-export function helpLines(): { name: string; keys: string[] }[] {
-  const lines = new Map<string, string[]>();
-  for (const { name, keys } of BINDINGS) lines.set(name, [...(lines.get(name) ?? []), ...keys]);
-  return [...lines].map(([name, keys]) => ({ name, keys }));
 }

@@ -16,15 +16,3 @@ export function fillAround(ct: Ct, mask: Mask, z: number, y: number, x: number, 
   }
   return changed ? "filled" : "unchanged";
 }
-
-/** Fill all that the paint's label encloses on a slice; says whether any pixel changed. */
-export function fillHoles(ct: Ct, mask: Mask, z: number, paint: Paint): boolean {
-  const labels = mask.slice(z);
-  const outside = flood(labels, mask.rows, mask.columns, borderOf(mask.rows, mask.columns), paint.label);
-  let changed = false;
-  for (let pixel = 0; pixel < outside.length; pixel++) {
-    const hole = outside[pixel] === 0 && labels[pixel] !== paint.label;
-    if (hole && paintPixel(ct, mask, z, pixel, paint)) changed = true;
-  }
-  return changed;
-}

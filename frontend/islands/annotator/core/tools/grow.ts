@@ -10,8 +10,6 @@ export interface Growth {
   range: Range;
   /** mm from the seed. */
   radius: number;
-  /** Stay on the seed's slice. */
-  oneSlice?: boolean | undefined;
   /** The only label that may be overwritten; other labels stop the growth. Absent, all may be. */
   over?: number | undefined;
 }
@@ -33,13 +31,9 @@ const IN = 1;
 const OUT = 2;
 
 /** Slices that a growth may touch. */
-export function slicesInReach(
-  ct: Ct,
-  { seed, radius, oneSlice }: Pick<Growth, "seed" | "radius" | "oneSlice">,
-): number[] {
+export function slicesInReach(ct: Ct, { seed, radius }: Pick<Growth, "seed" | "radius">): number[] {
   const from = ct.offsets[seed.z] as number;
-  const near = (offset: number, z: number) => (oneSlice ? z === seed.z : Math.abs(offset - from) <= radius);
-  return ct.offsets.flatMap((offset, z) => (near(offset, z) ? [z] : []));
+  return ct.offsets.flatMap((offset, z) => (Math.abs(offset - from) <= radius ? [z] : []));
 }
 
 /** Label what is connected with the seed (6-neighborhood) in range and in reach, and fill its holes on each slice. */

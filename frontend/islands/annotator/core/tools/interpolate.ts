@@ -20,23 +20,22 @@ interface Field {
   z: number;
 }
 
-/** Neighboring slices that hold a label with some between that do not; only the pair around a slice, if one is given. */
-export function gapsOf(mask: Mask, label: number, around?: number): [number, number][] {
+/** Neighboring slices that hold a label with some between that do not. */
+export function gapsOf(mask: Mask, label: number): [number, number][] {
   const drawn = slicesWith(mask, label);
   return drawn.flatMap((to, i): [number, number][] => {
     const from = drawn[i - 1];
-    if (from === undefined || to - from < 2) return [];
-    return around === undefined || (from < around && around < to) ? [[from, to]] : [];
+    return from === undefined || to - from < 2 ? [] : [[from, to]];
   });
 }
 
 /**
- * Fill the gaps of the paint's label (all, or that around a slice) by shape-based interpolation: Raya and Udupa, IEEE
- * Trans Med Imaging 1990;9:32-42. Returns the slices filled.
+ * Fill the gaps of the paint's label by shape-based interpolation: Raya and Udupa, IEEE Trans Med Imaging
+ * 1990;9:32-42. Returns the slices filled.
  */
-export function interpolate(ct: Ct, mask: Mask, paint: Paint, around?: number): number[] {
+export function interpolate(ct: Ct, mask: Mask, paint: Paint): number[] {
   const filled: number[] = [];
-  for (const [from, to] of gapsOf(mask, paint.label, around)) {
+  for (const [from, to] of gapsOf(mask, paint.label)) {
     const box = join(boxOf(ct, mask, from, paint.label), boxOf(ct, mask, to, paint.label));
     const lower = fieldOf(ct, mask, from, paint.label, box);
     const upper = fieldOf(ct, mask, to, paint.label, box);
