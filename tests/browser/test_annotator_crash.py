@@ -84,10 +84,6 @@ def open_outline(
 def stroke(hands: Hands, index: int) -> None:
     """Draw on a slice; without a range of densities each slice gets the same pixels."""
     hands.go(index)
-    # A sentence that came above the picture has moved it.
-    box = hands.stage.bounding_box()
-    assert box is not None
-    hands.box = box
     hands.drag((100.0, 100.0), (120.0, 130.0))
 
 

@@ -25,6 +25,7 @@ from apps.annotation.services import store_mask
 from apps.imaging.models import Series
 from apps.imaging.selectors import slices_of
 from apps.patients.models import Patient
+from ml.hematoma import Label
 from tests.annotation.scans import take_in
 from tests.browser.conftest import wait_until
 from tests.imaging.conftest import real_scan  # noqa: F401 (a fixture)
@@ -56,16 +57,19 @@ SLICE_SUMS = """() => Object.fromEntries([...window.cornerstone.cache._imageCach
         window.cornerstone.cache.getImage(id)?.getPixelData().reduce((sum, value) => sum + value, 0),
     ])
     .filter(([, sum]) => sum !== undefined))"""
-# The voxels of the mask that OHIF lays over each slice: how many, and the sum of their indices.
+# The voxels of the mask that OHIF lays over each slice: by segment how many, and the sum of their indices.
 MASK_SUMS = """() => {
     const { cache } = window.cornerstone;
     const [segmentation] = window.services.segmentationService.getSegmentations();
     const { imageIds } = segmentation.representationData.Labelmap;
     return Object.fromEntries(imageIds.map((id) => {
         const image = cache.getImage(id);
-        const found = [0, 0];
+        const found = {};
         image.voxelManager.getScalarData().forEach((value, index) => {
-            if (value) { found[0] += 1; found[1] += index; }
+            if (!value) return;
+            found[value] ??= [0, 0];
+            found[value][0] += 1;
+            found[value][1] += index;
         });
         return [image.referencedImageId.match(/instances\\/([0-9.]+)\\//)[1], found];
     }));
@@ -79,11 +83,13 @@ def ct(patient: Patient, users: dict[Role, User], real_scan: list[bytes]) -> Ser
 
 @pytest.fixture
 def mask(ct: Series, users: dict[Role, User]) -> Mask:
-    """A region that is like itself in no mirror, and differs from slice to slice."""
+    """Regions of three labels that are like themselves in no mirror, and differ from slice to slice."""
     labels = np.zeros((SLICES, 512, 512), dtype=np.uint8)
     for index in range(9, 17):
         labels[index, 200:260, 280 : 300 + 3 * index] = 1
         labels[index, 260 : 262 + index, 280:290] = 1
+        labels[index, 210:220, 180 : 190 + index] = Label.EDEMA
+    labels[12:14, 300:310, 250:270] = Label.SUBDURAL
     drawn = store_mask(actor=users[Role.COORDINATOR], series=ct, mask=labels)
     store_segmentation(drawn)
     return drawn
@@ -165,9 +171,15 @@ def sums_of(ct: Series, files: list[bytes]) -> dict[str, int]:
     return {uid: int(slice_.sum()) for uid, slice_ in zip(uids_of(ct), hu, strict=True)}
 
 
-def mask_sums_of(mask: Mask) -> dict[str, list[int]]:
-    places = [np.flatnonzero(labels) for labels in load_labels(mask)]
-    return {uid: [len(found), int(found.sum())] for uid, found in zip(uids_of(mask.series), places, strict=True)}
+def mask_sums_of(mask: Mask) -> dict[str, dict[str, list[int]]]:
+    """Segments are numbered in the order of the labels that are drawn."""
+    planes = load_labels(mask)
+    segments = {str(number): label for number, label in enumerate(np.unique(planes)[1:], start=1)}
+    found = []
+    for plane in planes:
+        places = {number: np.flatnonzero(plane == label) for number, label in segments.items()}
+        found.append({number: [len(each), int(each.sum())] for number, each in places.items() if len(each)})
+    return dict(zip(uids_of(mask.series), found, strict=True))
 
 
 def uids_of(ct: Series) -> list[str]:

@@ -182,6 +182,8 @@ def waiting_for(actor: User) -> QuerySet[Mask]:
 
 def count_waiting(actor: User) -> int:
     """Count the CTs that wait for this person: to review, to outline as asked, or to correct as returned."""
+    if not has_permission(actor, Permission.UPLOAD_MASK):
+        return 0
     mine = Outline.objects.filter(annotator=actor)
     asked = Q(revision=0, submitted=None, assigned_by__isnull=False)
     count = mine.filter(asked | Q(submitted__state=Mask.State.RETURNED)).count()
