@@ -2,6 +2,7 @@ import { type Ct, grayInto, type Point, WINDOWS, type WindowName } from "../core
 import type { CanvasData } from "../core/data";
 import type { Mask } from "../core/mask";
 import { toScreen, type View } from "../core/view";
+import { contextOf } from "./context";
 import { labelsInto, rimInto } from "./overlay";
 
 /** Screen pixels of a voxel from which on its edges are shown as they are. */
@@ -46,7 +47,7 @@ export class AxialCanvas {
 
   draw(shown: Shown): void {
     this.refresh(shown);
-    const context = this.canvas.getContext("2d");
+    const context = contextOf(this.canvas);
     if (!context) return;
     const scale = devicePixelRatio;
     context.setTransform(scale, 0, 0, scale, 0, 0);
@@ -126,7 +127,7 @@ export class AxialCanvas {
 }
 
 function paint(canvas: HTMLCanvasElement, write: (pixels: Uint8ClampedArray) => void): void {
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   if (!context) return;
   const picture = new ImageData(canvas.width, canvas.height);
   write(picture.data);

@@ -2,6 +2,7 @@ import { type Ct, type Voxel, WINDOWS, type WindowName } from "../core/ct";
 import type { CanvasData } from "../core/data";
 import type { Mask } from "../core/mask";
 import { coronal, type Plane, planeGrayInto, planeLabelsInto, pointOf, sagittal, voxelAt } from "../core/planes";
+import { contextOf } from "./context";
 import { labelsInto } from "./overlay";
 
 /** A coronal or sagittal plane through the cursor; a click in it moves the cursor. */
@@ -26,7 +27,7 @@ export class PlaneCanvas {
 
   draw(at: Voxel, window: WindowName, outline: boolean): void {
     const plane = this.kind === "coronal" ? coronal(this.ct, at.z, at.y) : sagittal(this.ct, at.z, at.x);
-    const context = this.canvas.getContext("2d");
+    const context = contextOf(this.canvas);
     if (!context) return;
     if (this.canvas.width !== plane.width || this.canvas.height !== plane.height) {
       [this.canvas.width, this.canvas.height] = [plane.width, plane.height];
