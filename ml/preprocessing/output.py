@@ -104,9 +104,10 @@ def _fields(hu: Floats, mask: Mask, stack: Stack) -> tuple[Floats, Stack]:
     thin = reduced(stack, groups, factors)
     fields = np.zeros((len(groups), 3, mask.shape[1] // factors[0], mask.shape[2] // factors[1]), dtype=np.float32)
     low, high = WINDOW_HU
+    windowed = np.empty(hu.shape[1:], dtype=np.float32)
     for field, group in zip(fields, groups, strict=True):
         for pixels, inside in zip(hu[group], mask[group], strict=True):
-            windowed = np.clip(pixels, low, high)
+            np.clip(pixels, low, high, out=windowed)
             windowed *= inside
             field[0] += reduce_block(windowed, factors, np.add)
             field[1] += reduce_block(inside.view(np.uint8), factors, np.add)

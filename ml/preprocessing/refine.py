@@ -45,29 +45,36 @@ def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> tuple[Mask
     field = brain.astype(np.float32) + erode(brain, DEEP_CELLS)
     levels = interpolate_axis(field, 0, (stack.offsets - grid.start[0]) / grid.step)
     gaps = np.gradient(stack.offsets)
-    rows, columns = (_pixels(field, axis, grid, stack, hu.shape[axis]) for axis in (1, 2))
-    for z in np.flatnonzero((levels >= SEED).any(axis=(1, 2))):
+    seeded = levels >= SEED
+    rims = np.maximum(RIM_MM, RIM_SHARE * gaps)
+    rows, columns = (_pixels(seeded, axis, grid, stack, rims, hu.shape[axis]) for axis in (1, 2))
+    found = np.flatnonzero(seeded.any(axis=(1, 2)))
+    for z in found:
         weight = levels[z]
         # Along the rows first, while there are few of them.
         for axis, span, first in ((1, columns[z], stack.u0[z]), (0, rows[z], stack.v0[z])):
             places = first + np.arange(*span) * stack.spacing[axis]
             weight = interpolate_axis(weight, axis, (places - grid.start[axis + 1]) / grid.step)
         box = np.s_[z, slice(*rows[z]), slice(*columns[z])]
-        rim_mm = max(RIM_MM, RIM_SHARE * float(gaps[z]))
-        mask[box], clean[box] = _refine_slice(weight, hu[box], stack.spacing, rim_mm)
-    near = np.s_[:, rows[:, 0].min() : rows[:, 1].max(), columns[:, 0].min() : columns[:, 1].max()]
+        mask[box], clean[box] = _refine_slice(weight, hu[box], stack.spacing, float(rims[z]))
+    if not len(found):
+        return mask, clean
+    near = np.s_[:, *(slice(pixels[found, 0].min(), pixels[found, 1].max()) for pixels in (rows, columns))]
     mask[near] = _without_islands(mask[near], stack.spacing)
     clean[near] &= mask[near]
     return mask, clean
 
 
-def _pixels(field: Floats, axis: int, grid: Isotropic, stack: Stack, size: int) -> NDArray[np.intp]:
-    """First and last row (or column) of each slice, (z, 2), that the coarse mask can reach."""
-    cells = np.flatnonzero(field.any(axis=tuple(a for a in range(3) if a != axis)))
+def _pixels(
+    seeded: Mask, axis: int, grid: Isotropic, stack: Stack, rims: NDArray[np.float64], size: int
+) -> NDArray[np.intp]:
+    """First row (or column) of each slice, and the one after the last, that can be reached from its seeds: (z, 2)."""
+    cells: Mask = np.logical_or.reduce(seeded, axis=3 - axis)
+    ends = np.stack([cells.argmax(axis=1), cells.shape[1] - 1 - cells[:, ::-1].argmax(axis=1)], axis=1)
     first, spacing = (stack.v0, stack.u0)[axis - 1], stack.spacing[axis - 1]
-    margin = REACH_MM + grid.step + 2 * spacing
-    ends = grid.axis(axis)[cells[[0, -1]]] + (-margin, margin)
-    pixels = np.rint((ends[None] - first[:, None]) / spacing)
+    margin = REACH_MM + rims[:, None] + grid.step + 2 * spacing
+    places = grid.axis(axis)[ends] + margin * (-1, 1)
+    pixels = np.rint((places - first[:, None]) / spacing) + np.array([0, 1])
     return np.clip(pixels, 0, size).astype(np.intp)
 
 

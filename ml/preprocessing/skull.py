@@ -100,8 +100,9 @@ def _reduce(hu: Floats, stack: Stack) -> tuple[Floats, Stack]:
     factors = (box_factor(stack.spacing[0], STEP_MM), box_factor(stack.spacing[1], STEP_MM))
     groups = thin_groups(stack.offsets, STEP_MM)
     planes = np.empty((len(groups), hu.shape[1] // factors[0], hu.shape[2] // factors[1]), dtype=np.float32)
+    clipped = np.empty(hu.shape[1:], dtype=np.float32)  # one for all slices: new memory costs more than the clipping
     for plane, group in zip(planes, groups, strict=True):
-        plane[:] = sum(reduce_block(np.clip(each, *CLIP_HU), factors, np.add) for each in hu[group])
+        plane[:] = sum(reduce_block(np.clip(each, *CLIP_HU, out=clipped), factors, np.add) for each in hu[group])
         plane /= factors[0] * factors[1] * (group.stop - group.start)
         for each in hu[group]:
             plane[reduce_block(each, factors, np.maximum) > DENSE_HU] = CLIP_HU[1]
