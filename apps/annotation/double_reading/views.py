@@ -2,45 +2,28 @@
 
 import csv
 import io
-from collections.abc import Mapping
-from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts.access import centers_with, person, require
-from apps.accounts.models import Center, User
+from apps.accounts.access import person, require
+from apps.accounts.models import User
 from apps.accounts.policy import Permission
 from apps.annotation.double_reading.agreement import Case, PairRow, closed_readings, pair_rows
 from apps.annotation.double_reading.assigning import NotAssignedError, annotators_for, assign_all
 from apps.annotation.models import DoubleReading
 from apps.annotation.worklist.rows import worklist
 from apps.core.bland_altman import plot_of
+from apps.crf.double_entry.forms import CenterFilter
 from apps.imaging.models import Series
 
 HEAD = [
     "patient", "center", "first", "second", "first_ml", "second_ml", "difference_ml", "dice", "hd95_mm", "suggested",
 ]  # fmt: skip
-
-
-class CenterFilter(forms.Form):
-    """Which center; blank: all of the actor's."""
-
-    center = forms.ModelChoiceField(
-        Center.objects.none(), label=gettext_lazy("Center"), required=False, to_field_name="code",
-        empty_label=gettext_lazy("all"),
-    )  # fmt: skip
-
-    def __init__(self, actor: User, data: Mapping[str, Any]) -> None:
-        super().__init__(data)
-        field = self.fields["center"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = centers_with(actor, Permission.VIEW_MASK_AGREEMENT).order_by("code")
 
 
 @require_POST
@@ -97,7 +80,7 @@ def _told(count: int, annotators: list[User]) -> str:
 def _chosen(request: HttpRequest) -> tuple[CenterFilter, list[DoubleReading]]:
     actor = person(request.user)
     require(actor, Permission.VIEW_MASK_AGREEMENT)
-    chosen = CenterFilter(actor, request.GET)
+    chosen = CenterFilter(actor, Permission.VIEW_MASK_AGREEMENT, request.GET)
     if not chosen.is_valid():
         return chosen, []
     return chosen, list(closed_readings(actor, chosen.cleaned_data["center"]))
