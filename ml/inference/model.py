@@ -211,7 +211,7 @@ class Model:
 
             array = resize(array.astype(np.float32), self.card.config.image_shape)
         # Training reads its images through float16 as well; so the same patient gives the same digits.
-        tensor = torch.from_numpy(array.astype(np.float16)).float()[None, None].to(self._device)
+        tensor = torch.tensor(array, dtype=torch.float16).float()[None, None].to(self._device)
         return tensor.contiguous(memory_format=torch.channels_last_3d)
 
     def _load(self, arm: Arm) -> "list[_Member]":

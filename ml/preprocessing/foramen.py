@@ -12,15 +12,15 @@ The limits on the ring's area leave wide room around the adult foramen, whose ar
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import dropwhile
+from itertools import dropwhile, pairwise, takewhile
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ml.preprocessing.grids import Mask
-from ml.preprocessing.parts import parts_of
+from ml.preprocessing.morphology import center_of_mass
+from ml.preprocessing.parts import Parts, parts_of
 
 PASSAGE_MM = (
     4.5  # half the width that a passage must have to be followed: nerves and vessels leave through smaller ones
@@ -84,8 +84,8 @@ def find_foramen(bone: Mask, wide: Mask, core: Mask, step: float) -> Ring | None
     """
     rows, columns = _around(core, round(AROUND_MM / step))
     near_bone, near_wide = bone[:, rows, columns], wide[:, rows, columns]
-    middle = tuple(round(float(c)) for c in ndimage.center_of_mass(core[:, rows, columns]))
-    found = [_knee(_rings_down(near_bone, near_wide, middle, step, slopes), step) for slopes in SLOPES]
+    center = tuple(round(c) for c in center_of_mass(core[:, rows, columns]))
+    found = [_knee(_rings_down(near_bone, near_wide, center, step, slopes), step) for slopes in SLOPES]
     rings = [_moved(ring, rows.start, columns.start) for ring in found if ring is not None]
     closed = [ring for ring in rings if ring.closure >= GOOD_CLOSURE]
     # An oblique section is closed only once all of it has passed the opening: the straightest one lies highest.
@@ -113,17 +113,19 @@ def _rings_down(
     """Measure the bone around the neural axis in parallel sections of one inclination, from the top down."""
     sections = _Sections.below(middle, wide.shape, slopes)
     largest = MAX_RING_CM2 * 100 / step**2
-    rings = []
     # Above the foramen are the sections where the cavity, or another branch of it, is wider than any foramen: a way out
     # through the floor of a temporal fossa, open between thick slices, has the posterior fossa beside it.
-    path = list(dropwhile(lambda section: section.widest > largest, _path_down(sections.take(wide), middle)))
-    for section, area, closure in zip(path, *_cast_rays(bone, sections, path, step), strict=True):
+    narrow = dropwhile(lambda section: section.widest > largest, _path_down(sections.take(wide), middle))
+
+    def height(section: _Opening) -> float:
         lift = slopes[0] * (section.y - middle[1]) + slopes[1] * (section.x - middle[2])
-        z = section.number - sections.under + lift
-        if z < 0:
-            break
-        rings.append(Ring((z, section.y, section.x), slopes, area, closure))
-    return rings
+        return section.number - sections.under + lift
+
+    path = list(takewhile(lambda section: height(section) >= 0, narrow))
+    return [
+        Ring((height(section), section.y, section.x), slopes, area, closure)
+        for section, area, closure in zip(path, *_cast_rays(bone, sections, path, step), strict=True)
+    ]
 
 
 def _knee(rings: list[Ring], step: float) -> Ring | None:
@@ -169,11 +171,12 @@ class _Sections:
         low, high = self.under - int(self.rise.min()), int(self.rise.max())
         held = np.pad(array[: self.count - self.under + high], ((low, high), (0, 0), (0, 0)), mode="edge")
         taken = np.empty((self.count, *self.rise.shape), dtype=np.bool_)
-        for rise in np.unique(self.rise):
-            # The slopes rise along one axis only: equal shifts are blocks of whole rows or columns.
-            y, x = np.nonzero(self.rise == rise)
-            block = np.s_[:, y[0] : y[-1] + 1, x[0] : x[-1] + 1]
-            first = low - self.under + rise
+        # The slopes rise along one axis only: equal shifts are blocks of whole rows or columns.
+        rises, axis = (self.rise[:, 0], 1) if np.ptp(self.rise[:, 0]) else (self.rise[0], 2)
+        ends = np.flatnonzero(np.diff(rises, append=rises[-1] + 1)) + 1
+        for start, end in zip([0, *ends], ends, strict=False):
+            block = (slice(None),) * axis + (slice(start, end),)
+            first = low - self.under + int(rises[start])
             taken[block] = held[first : first + self.count][block]
         return taken
 
@@ -190,38 +193,44 @@ class _Opening(NamedTuple):
 def _path_down(wide: Mask, middle: tuple[int, ...]) -> list[_Opening]:
     """Centers of the cavity's sections, from the middle of the brain down to where its deepest branch ends."""
     parts = parts_of(wide, planar=True)
-    if not len(parts.sizes):
+    plane, top = parts.planes, len(wide) - 1
+    start = int(parts.at(top, middle[1], middle[2]))
+    reached = plane == top if start < 0 else np.arange(len(plane)) == start
+    if not reached.any():
         return []
-    plane = np.empty(len(parts.sizes), dtype=np.intp)
-    plane[parts.part] = parts.starts // ((wide.shape[1] + 1) * (wide.shape[2] + 1))
-    start = int(parts.at(len(wide) - 1, middle[1], middle[2]))
-    top = {start} if start >= 0 else set(np.flatnonzero(plane == len(wide) - 1).tolist())
-    below: dict[int, list[int]] = {}
-    above: dict[int, list[int]] = {}
-    for upper, lower in parts.planes_below():
-        below.setdefault(upper, []).append(lower)
-        above.setdefault(lower, []).append(upper)
-    reached = [top]
-    while reached[-1]:
-        reached.append({lower for upper in reached[-1] for lower in below.get(upper, ())})
-    branches = _deepest_branch(reached[:-1], above, parts.sizes)
-    rows, columns = parts.moments()
-    path = []
-    for z, branch, level in zip(range(len(wide) - 1, -1, -1), branches, reached, strict=False):
-        cells = parts.sizes[branch].sum()
-        widest = max(int(cells), *parts.sizes[sorted(level)].tolist())
-        path.append(_Opening(z, float(rows[branch].sum() / cells), float(columns[branch].sum() / cells), widest))
-    return path
+    branch = _deepest_branch(parts, reached)
+    sums = (parts.sizes, *parts.moments())
+    cells, rows, columns = (np.bincount(plane[branch], each[branch], len(wide)) for each in sums)
+    widest = cells.copy()
+    np.maximum.at(widest, plane[reached], parts.sizes[reached])
+    return [
+        _Opening(z, rows[z] / cells[z], columns[z] / cells[z], int(widest[z])) for z in range(top, -1, -1) if cells[z]
+    ]
 
 
-def _deepest_branch(reached: list[set[int]], above: dict[int, list[int]], sizes: NDArray[np.intp]) -> list[list[int]]:
-    """Trace the cavity upward from its lowest section, so that blind ends (temporal fossae) are left out."""
-    if not reached:
-        return []
-    branches = [{max(sorted(reached[-1]), key=lambda part: sizes[part])}]
-    for level in reversed(reached[:-1]):
-        branches.append(level & {upper for lower in branches[-1] for upper in above.get(lower, ())})
-    return [sorted(branch) for branch in reversed(branches)]
+def _deepest_branch(parts: Parts, reached: Mask) -> Mask:
+    """Trace the cavity upward from its lowest section, so that blind ends (temporal fossae) are left out.
+
+    Parameters
+    ----------
+    parts
+        Of single planes.
+    reached
+        (parts,) those of the highest plane to begin from; those that are reached from them going down are added.
+    """
+    upper, lower = parts.planes_below()
+    ends = np.searchsorted(parts.planes[upper], np.arange(parts.shape[0] + 1))
+    links = [(upper[a:b], lower[a:b]) for a, b in pairwise(ends.tolist())]
+    for above, below in reversed(links):
+        reached[below[reached[above]]] = True
+    bottom = np.flatnonzero(reached)
+    lowest = bottom[parts.planes[bottom] == parts.planes[bottom[0]]]
+    branch = np.zeros_like(reached)
+    branch[lowest[parts.sizes[lowest].argmax()]] = True
+    for above, below in links:
+        found = above[branch[below]]
+        branch[found] = reached[found]
+    return branch
 
 
 def _cast_rays(bone: Mask, sections: _Sections, path: list[_Opening], step: float) -> tuple[list[float], list[float]]:

@@ -11,6 +11,7 @@ Arrays are (z, y, x). In-plane axes are the volume's own: u along ``row_directio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Box = tuple[slice, slice, slice]
 Coordinates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -73,19 +75,16 @@ def reduce_block(plane: Floats, factors: tuple[int, int], operation: np.ufunc) -
 
     Rows and columns left over at the far edges are dropped (less than one block, of air).
     """
-    for axis, factor in enumerate(factors):
-        rows = np.moveaxis(plane, axis, 0)
-        rows = rows[: len(rows) // factor * factor]
-        joined = rows[::factor].copy()
-        for first in range(1, factor):
-            operation(joined, rows[first::factor], out=joined)
-        plane = np.moveaxis(joined, 0, axis)
-    return plane
+    (fy, fx), (height, width) = factors, (n // f * f for n, f in zip(plane.shape, factors, strict=True))
+    rows = reduce(operation, [plane[first:height:fy] for first in range(fy)])
+    joined: Floats = reduce(operation, [rows[:, first:width:fx] for first in range(fx)])
+    return joined
 
 
 def reduced(stack: Stack, groups: list[slice], factors: tuple[int, int]) -> Stack:
     """The geometry of blocks of (fy, fx) pixels in groups of slices."""
-    offsets, u0, v0 = (np.array([a[group].mean() for group in groups]) for a in (stack.offsets, stack.u0, stack.v0))
+    firsts, sizes = np.array([(group.start, group.stop - group.start) for group in groups]).T
+    offsets, u0, v0 = (np.add.reduceat(each, firsts) / sizes for each in (stack.offsets, stack.u0, stack.v0))
     (fy, fx), (dv, du) = factors, stack.spacing
     return Stack(offsets, u0 + (fx - 1) / 2 * du, v0 + (fy - 1) / 2 * dv, (dv * fy, du * fx))
 
@@ -99,7 +98,7 @@ def thin_groups(offsets: NDArray[np.float64], wanted: float) -> list[slice]:
     return [slice(a, b) for a, b in zip(first, [*first[1:], len(offsets)], strict=True)]
 
 
-def crop(stack: Stack, box: tuple[slice, slice, slice]) -> Stack:
+def crop(stack: Stack, box: Box) -> Stack:
     """The geometry of ``array[box]``."""
     z, y, x = box
     dv, du = stack.spacing
@@ -165,4 +164,8 @@ def interpolate_axis(array: Floats, axis: int, positions: NDArray[np.floating]) 
     weight = (held - low).astype(np.float32)
     weight = weight.reshape([-1 if a == axis else 1 for a in range(array.ndim)])
     below = np.take(array, low, axis=axis)
-    return below + (np.take(array, np.minimum(low + 1, size - 1), axis=axis) - below) * weight
+    value = np.take(array, np.minimum(low + 1, size - 1), axis=axis)
+    value -= below
+    value *= weight
+    value += below
+    return value

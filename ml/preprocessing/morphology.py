@@ -1,4 +1,4 @@
-"""Distances and growth on grids as a few sweeps over whole arrays of bytes: exact, and faster than queues."""
+"""Distances and growth on grids as a few sweeps over whole arrays: exact, and faster than queues."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ml.preprocessing.bits import Bits
 from ml.preprocessing.grids import Mask
 from ml.preprocessing.parts import parts_of
 
@@ -53,33 +54,22 @@ def _sweep(squared: torch.Tensor, axis: int, far: int, unit: float) -> None:
             torch.minimum(target, costly.narrow(axis, come_from, cells - step), out=target)
 
 
-def dilate(mask: Mask) -> Mask:
-    """Grow by the cells that share a face with the mask."""
-    grown = mask.copy()
-    for axis in range(mask.ndim):
-        source, target = np.moveaxis(mask, axis, 0), np.moveaxis(grown, axis, 0)
-        target[1:] |= source[:-1]
-        target[:-1] |= source[1:]
-    return grown
-
-
-def dilate_cube(mask: Mask) -> Mask:
-    """Grow by the cells that share a corner with the mask."""
-    for axis in range(mask.ndim):
-        grown = mask.copy()
-        source, target = np.moveaxis(mask, axis, 0), np.moveaxis(grown, axis, 0)
-        target[1:] |= source[:-1]
-        target[:-1] |= source[1:]
-        mask = grown
-    return mask
+def center_of_mass(mask: Mask) -> tuple[float, float, float]:
+    """Center of mass (z, y, x) of a mask that is not empty, in cells."""
+    planes = np.array([np.count_nonzero(plane) for plane in mask])
+    seen = np.add.reduce(mask.view(np.uint8), axis=0, dtype=np.uint16)  # 65,535 planes of 2 mm are enough
+    z, y, x = (float(c @ np.arange(len(c)) / planes.sum()) for c in (planes, seen.sum(axis=1), seen.sum(axis=0)))
+    return z, y, x
 
 
 def erode(mask: Mask, rounds: int = 1) -> Mask:
     """Take away the cells that share a face with the outside or with the end of the array."""
-    outside = ~np.pad(mask, 1)
+    padded = np.pad(mask, 1)
+    bits = Bits(padded.shape)
+    outside = bits.all ^ bits.pack(padded)
     for _ in range(rounds):
-        outside = dilate(outside)
-    return ~outside[(slice(1, -1),) * mask.ndim]
+        outside = bits.grow(outside, bits.all)
+    return bits.mask(bits.all ^ outside)[(slice(1, -1),) * mask.ndim]
 
 
 def fill_holes(mask: Mask) -> Mask:

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 from ml.preprocessing.box import SHAPE, VOXEL_MM
 from ml.preprocessing.grids import (
+    Box,
     Floats,
     Mask,
     Stack,
@@ -20,6 +21,7 @@ from ml.preprocessing.grids import (
     thin_groups,
 )
 from ml.preprocessing.morphology import squared_distance
+from ml.preprocessing.refine import Brain
 from ml.volumes import Volume
 
 WINDOW_HU = (0.0, 90.0)
@@ -30,29 +32,33 @@ AVERAGED = 4  # pixels around the brain: room for the averaging of neighbors
 TELL_MM = 0.06  # the unit of distances where pixels are not square: their squares are whole numbers of its square
 
 Places = NDArray[np.float64]
+Corners = tuple[Places, Places]
 
 
-def brain_box(mask: Mask, volume: Volume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Corners of the brain's bounding box along the patient's axes: two (3,) points, LPS mm."""
-    box = _slices_around(mask, 0)
-    z, y = np.nonzero(mask[box].any(axis=2))
-    rows = mask[box][z, y]
-    ends = np.stack([rows.argmax(axis=1), rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)])
-    points = volume.voxel_to_lps(z + box[0].start, y + box[1].start, ends + box[2].start).reshape(-1, 3)
-    return points.min(axis=0), points.max(axis=0)
+def brain_corners(volume: Volume, brain: Brain) -> Corners:
+    """Corners of the brain's bounding box along the patient's axes, LPS mm."""
+    firsts = brain.clean.argmax(axis=2)
+    z, y = np.nonzero(np.take_along_axis(brain.clean, firsts[:, :, None], axis=2)[:, :, 0])
+    lasts = brain.clean.shape[2] - 1 - brain.clean[z, y, ::-1].argmax(axis=1)
+    rows, ends = (i + span.start for i, span in zip((y, np.stack([firsts[z, y], lasts])), brain.box[1:], strict=True))
+    dv, du = volume.pixel_spacing
+    places = ends[:, :, None] * (du * volume.row_direction) + rows[:, None] * (dv * volume.column_direction)
+    slices, starts = np.unique(z, return_index=True)
+    corners = volume.voxel_to_lps(slices + brain.box[0].start, 0, 0)
+    low = (corners + np.minimum.reduceat(places.min(axis=0), starts)).min(axis=0)
+    high = (corners + np.maximum.reduceat(places.max(axis=0), starts)).max(axis=0)
+    return low, high
 
 
-def render(
-    volume: Volume, mask: Mask, stack: Stack, affine: NDArray[np.float64], corners: tuple[Places, Places]
-) -> Floats:
+def render(volume: Volume, brain: Brain, stack: Stack, affine: NDArray[np.float64], corners: Corners) -> Floats:
     """Window, mask and resample the brain.
 
     Parameters
     ----------
-    volume, mask, stack
+    volume, brain, stack
         The series, the brain on its voxels, its geometry.
     affine, corners
-        (4, 4) from `output_affine`, and what it was made of.
+        (4, 4) from `output_affine`, and the brain's corners, of which it was made.
 
     Returns
     -------
@@ -66,8 +72,8 @@ def render(
     itself is interpolated between slices by its distance maps (shape-based interpolation, Raya and Udupa, IEEE Trans
     Med Imaging 1990;9:32-42): thick slices would otherwise leave steps of a slice's height.
     """
-    around = _slices_around(mask, AVERAGED)
-    fields, thin = _fields(volume.hu[around], mask[around], crop(stack, around))
+    around, mask = _with_margin(brain, volume.shape)
+    fields, thin = _fields(volume.hu[around], mask, crop(stack, around))
     box = _output_box(affine, corners, float(volume.slice_extents.max()))
     n, v, u = _points(volume, affine, box)
     if n.shape[2] == v.shape[2] == u.shape[0] == u.shape[1] == 1:
@@ -80,13 +86,12 @@ def render(
     # Plane by plane, so that what is between stays in the processor's cache.
     for plane, value, share, distance, seen in zip(image[box], *sampled, scanned, strict=True):
         inside = (distance > 0) & (share > LEAST_SHARE) & seen
-        plane[:] = np.clip(value / np.maximum(share, LEAST_SHARE), 0, 1) * inside
+        np.clip(np.divide(value, np.maximum(share, LEAST_SHARE), out=plane), 0, 1, out=plane)
+        plane *= inside
     return image
 
 
-def _output_box(
-    affine: NDArray[np.float64], corners: tuple[Places, Places], margin: float
-) -> tuple[slice, slice, slice]:
+def _output_box(affine: NDArray[np.float64], corners: Corners, margin: float) -> Box:
     """The part of the image that a brain with these corners, LPS mm, can fill."""
     spans = []
     for axis in (2, 1, 0):
@@ -104,18 +109,31 @@ def _fields(hu: Floats, mask: Mask, stack: Stack) -> tuple[Floats, Stack]:
     thin = reduced(stack, groups, factors)
     fields = np.zeros((len(groups), 3, mask.shape[1] // factors[0], mask.shape[2] // factors[1]), dtype=np.float32)
     low, high = WINDOW_HU
-    windowed = np.empty(hu.shape[1:], dtype=np.float32)
     for field, group in zip(fields, groups, strict=True):
+        # Only as far as the brain reaches in these slices.
+        seen: Mask = np.logical_or.reduce(mask[group], axis=0)
+        occupied: list[Mask] = [np.logical_or.reduce(seen, axis=1 - axis) for axis in (0, 1)]
+        blocks = [_span(*each) for each in zip(occupied, factors, strict=True)]
+        near = tuple(slice(b.start * f, b.stop * f) for b, f in zip(blocks, factors, strict=True))
+        part = field[:, *blocks]
         for pixels, inside in zip(hu[group], mask[group], strict=True):
-            np.clip(pixels, low, high, out=windowed)
-            windowed *= inside
-            field[0] += reduce_block(windowed, factors, np.add)
-            field[1] += reduce_block(inside.view(np.uint8), factors, np.add)
-        field[:2] /= factors[0] * factors[1] * (group.stop - group.start)
+            windowed = np.clip(pixels[near], low, high)
+            windowed *= inside[near]
+            part[0] += reduce_block(windowed, factors, np.add)
+            part[1] += reduce_block(inside[near].view(np.uint8), factors, np.add)
+        part[:2] /= factors[0] * factors[1] * (group.stop - group.start)
+        part[0] -= low * part[1]
+        part[0] /= high - low
     fields[:, 2] = _distance_map(fields[:, 1] >= 0.5, thin.spacing)
-    fields[:, 0] -= low * fields[:, 1]
-    fields[:, 0] /= high - low
     return fields, thin
+
+
+def _span(occupied: Mask, factor: int) -> slice:
+    """The whole blocks of ``factor`` pixels that hold all that is occupied."""
+    found = np.flatnonzero(occupied)
+    if not len(found):
+        return slice(0, 0)
+    return slice(int(found[0]) // factor, min(int(found[-1]) // factor + 1, len(occupied) // factor))
 
 
 def _distance_map(mask: Mask, spacing: tuple[float, float]) -> Floats:
@@ -172,21 +190,23 @@ def _weights(index: Floats, place: Floats, count: int, rows: int) -> csr_array:
     return csr_array((data, np.stack(columns, axis=1).ravel(), ends), shape=(len(index), count * rows))
 
 
-def _slices_around(mask: Mask, margin: int) -> tuple[slice, slice, slice]:
-    """The bounding box of a mask in its own grid with ``margin`` pixels, and a slice where there is one, more."""
-    seen: Mask = np.logical_or.reduce(mask, axis=0)
-    planes = np.array([plane.any() for plane in mask])
-    rooms = (min(margin, 1), margin, margin)
-    spans = []
-    for occupied, size, room in zip((planes, seen.any(axis=1), seen.any(axis=0)), mask.shape, rooms, strict=True):
-        found = np.flatnonzero(occupied)
-        spans.append(slice(max(0, int(found[0]) - room), min(size, int(found[-1]) + 1 + room)))
-    return spans[0], spans[1], spans[2]
+def _with_margin(brain: Brain, shape: tuple[int, ...]) -> tuple[Box, Mask]:
+    """The bounding box of the clean brain and ``AVERAGED`` pixels, and a slice where there is one, more; its mask."""
+    seen: Mask = np.logical_or.reduce(brain.clean, axis=0)
+    occupied = (np.array([plane.any() for plane in brain.clean]), seen.any(axis=1), seen.any(axis=0))
+    wide, inner, own = [], [], []
+    for each, first, size, room in zip(occupied, brain.box, shape, (1, AVERAGED, AVERAGED), strict=True):
+        found = np.flatnonzero(each)
+        start, stop = int(found[0]), int(found[-1]) + 1
+        own.append(slice(start, stop))
+        wide.append(slice(max(0, start + first.start - room), min(size, stop + first.start + room)))
+        inner.append(slice(start + first.start - wide[-1].start, stop + first.start - wide[-1].start))
+    mask = np.zeros([span.stop - span.start for span in wide], dtype=np.bool_)
+    mask[tuple(inner)] = brain.clean[tuple(own)]
+    return (wide[0], wide[1], wide[2]), mask
 
 
-def _points(
-    volume: Volume, affine: NDArray[np.float64], box: tuple[slice, slice, slice]
-) -> tuple[Places, Places, Places]:
+def _points(volume: Volume, affine: NDArray[np.float64], box: Box) -> tuple[Places, Places, Places]:
     """A box of the image's points along the volume's own axes (n, v, u), mm, as arrays that broadcast to (z, y, x)."""
     x, y, z = (affine[i, 3] + affine[i, i] * np.arange(span.start, span.stop) for i, span in enumerate(box[::-1]))
     axes = (x[None, None, :], y[None, :, None], z[:, None, None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,13 @@ class Parts:
         inside = (run >= 0) & (flat < self.ends[run]) if len(self.ends) else np.zeros(flat.shape, dtype=np.bool_)
         return np.where(inside, self.part[run] if len(self.part) else -1, -1)
 
+    def shared(self, mask: Mask) -> Integers:
+        """How many cells (parts,) of another mask, all of whose cells lie in this one, each part holds."""
+        inner = _runs(mask)
+        run = np.searchsorted(self.starts, inner[0], side="right") - 1
+        counts = np.bincount(self.part[run], weights=inner[1] - inner[0], minlength=len(self.sizes))
+        return counts.astype(np.intp)
+
     def mask(self, kept: Mask) -> Mask:
         """The mask of the parts for which ``kept`` (parts,) is true."""
         runs = kept[self.part]
@@ -71,12 +79,19 @@ class Parts:
         sums = [np.bincount(self.part, weights=w * lengths) for w in (y, first + (lengths - 1) / 2)]
         return sums[0].astype(np.float64), sums[1].astype(np.float64)
 
-    def planes_below(self) -> list[tuple[int, int]]:
-        """Pairs (upper, lower) of the parts that touch from one plane to the next lower one."""
+    @cached_property
+    def planes(self) -> Integers:
+        """The plane (parts,) that each part of single planes lies in: ascending, as the runs are."""
+        plane = np.empty(len(self.sizes), dtype=np.intp)
+        plane[self.part] = self.starts // self._plane
+        return plane
+
+    def planes_below(self) -> tuple[Integers, Integers]:
+        """The parts (upper, lower) that touch from one plane to the next lower one, ascending."""
         upper, lower = _touching(self.starts, self.ends, -self._plane)
         codes = np.unique(self.part[upper] * len(self.sizes) + self.part[lower])
         first, second = np.divmod(codes, max(len(self.sizes), 1))
-        return list(zip(first.tolist(), second.tolist(), strict=True))
+        return first, second
 
     def joined(self, kept: Mask) -> Parts:
         """The parts of the parts of single planes for which ``kept`` is true, now joined from plane to plane."""
@@ -104,14 +119,19 @@ def parts_of(mask: Mask, *, planar: bool = False) -> Parts:
         Parts of each plane for itself, as if the planes were far from one another.
     """
     z, y, x = mask.shape
+    return _joined((z, y, x), *_runs(mask), [x + 1] if planar else [x + 1, (y + 1) * (x + 1)])
+
+
+def _runs(mask: Mask) -> tuple[Integers, Integers]:
+    """Starts and ends of the runs, as in `Parts`."""
+    z, y, x = mask.shape
     padded = np.zeros((z, y + 1, x + 1), dtype=np.bool_)
     padded[:, :-1, :-1] = mask
     flat = padded.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     if flat.size and flat[0]:
         edges = np.concatenate([[0], edges])
-    offsets = [x + 1] if planar else [x + 1, (y + 1) * (x + 1)]
-    return _joined((z, y, x), edges[::2], edges[1::2], offsets)
+    return edges[::2], edges[1::2]
 
 
 def _joined(shape: tuple[int, int, int], starts: Integers, ends: Integers, offsets: list[int]) -> Parts:

@@ -10,8 +10,8 @@ from ml.preprocessing.box import output_affine
 from ml.preprocessing.errors import NOT_A_HEAD, PreprocessingError
 from ml.preprocessing.findings import collect_findings
 from ml.preprocessing.grids import Floats, Mask, Stack, stack_of
-from ml.preprocessing.output import brain_box, render
-from ml.preprocessing.refine import refine
+from ml.preprocessing.output import brain_corners, render
+from ml.preprocessing.refine import Brain, refine
 from ml.preprocessing.report import PreprocessingReport
 from ml.preprocessing.skull import Cavity, find_cavity
 from ml.preprocessing.version import PREPROCESSING_VERSION
@@ -21,6 +21,7 @@ SMALLEST_BRAIN_ML = 600.0
 LARGEST_BRAIN_ML = 2200.0
 LEAST_ENCLOSURE = 0.6  # a large craniectomy leaves more than this
 BRAIN_HU = (5.0, 60.0)  # of the median voxel: between fluid and fresh blood
+SEEN = 8  # pixels between those whose median is taken
 MOST_OBLIQUE = 50.0  # degrees
 SMALLEST_MATRIX = 64
 TOP_CM2 = 5.0  # brain cut by the last slice over more than this: the vertex is missing
@@ -67,12 +68,14 @@ def preprocess(volume: Volume) -> Preprocessed:
     _check_geometry(volume)
     stack = stack_of(volume)
     cavity = find_cavity(volume.hu, stack)
-    mask, clean = refine(cavity.brain, cavity.grid, volume.hu, stack)
-    volume_ml = _mask_ml(mask, volume)
-    _check_brain(volume, mask, volume_ml, cavity)
-    low, high = brain_box(clean, volume)
+    brain = refine(cavity.brain, cavity.grid, volume.hu, stack)
+    volume_ml = _mask_ml(brain, volume)
+    _check_brain(volume, brain, volume_ml, cavity)
+    low, high = corners = brain_corners(volume, brain)
     affine = output_affine(low, high)
-    image = render(volume, clean, stack, affine, (low, high))
+    image = render(volume, brain, stack, affine, corners)
+    mask = np.zeros(volume.shape, dtype=np.bool_)
+    mask[brain.box] = brain.mask
     return Preprocessed(image, mask, _report(volume, stack, mask, cavity, volume_ml, affine, high - low))
 
 
@@ -86,15 +89,16 @@ def _check_geometry(volume: Volume) -> None:
         raise PreprocessingError("not_axial", "The slices are not axial; choose the axial series of the head CT.")
 
 
-def _mask_ml(mask: Mask, volume: Volume) -> float:
-    """Volume of a mask with each slice's own extent, mL."""
+def _mask_ml(brain: Brain, volume: Volume) -> float:
+    """Volume of the brain with each slice's own extent, mL."""
     area = volume.pixel_spacing[0] * volume.pixel_spacing[1]
-    return float(np.array([np.count_nonzero(plane) for plane in mask]) @ volume.slice_extents) * area / 1000
+    pixels = np.array([np.count_nonzero(plane) for plane in brain.mask])
+    return float(pixels @ volume.slice_extents[brain.box[0]]) * area / 1000
 
 
-def _check_brain(volume: Volume, mask: Mask, volume_ml: float, cavity: Cavity) -> None:
+def _check_brain(volume: Volume, brain: Brain, volume_ml: float, cavity: Cavity) -> None:
     """Refuse what has a cavity, but is no head."""
-    if cavity.enclosure < LEAST_ENCLOSURE or volume_ml > LARGEST_BRAIN_ML or not mask.any():
+    if cavity.enclosure < LEAST_ENCLOSURE or volume_ml > LARGEST_BRAIN_ML or volume_ml == 0:
         raise PreprocessingError("not_a_head", NOT_A_HEAD)
     if volume_ml < SMALLEST_BRAIN_ML:
         raise PreprocessingError(
@@ -102,7 +106,8 @@ def _check_brain(volume: Volume, mask: Mask, volume_ml: float, cavity: Cavity) -
             f"The scan shows {volume_ml:.0f} mL inside the skull, less than the {SMALLEST_BRAIN_ML:.0f} mL needed; "
             "choose the series that covers the whole head.",
         )
-    if not BRAIN_HU[0] <= float(np.median(volume.hu[:, ::5, ::5][mask[:, ::5, ::5]])) <= BRAIN_HU[1]:
+    few = np.s_[:, ::SEEN, ::SEEN]
+    if not BRAIN_HU[0] <= float(np.median(volume.hu[brain.box][few][brain.mask[few]])) <= BRAIN_HU[1]:
         raise PreprocessingError("not_a_head", NOT_A_HEAD)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.preprocessing.grids import Floats, Isotropic, Mask, Stack, interpolate_axis
+from ml.preprocessing.bits import Bits
+from ml.preprocessing.grids import Box, Floats, Isotropic, Mask, Stack, interpolate_axis
 from ml.preprocessing.morphology import erode
 from ml.preprocessing.parts import parts_of
 
@@ -20,12 +23,30 @@ SMALLEST_PIECE_MM2 = 30.0  # smaller islands within a slice are sinuses and cana
 DEEP_CELLS = 3  # this far inside the coarse mask nothing is taken for skull any more (calcified plexus, clips)
 
 
-def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> tuple[Mask, Mask]:
+class Brain(NamedTuple):
+    """The brain on the voxels of a volume.
+
+    Attributes
+    ----------
+    box
+        The part of the volume that holds it all.
+    mask
+        (z, y, x) of the box: one connected part.
+    clean
+        ``mask`` without the rim of voxels that hold some bone, which would look like blood in the image.
+    """
+
+    box: Box
+    mask: Mask
+    clean: Mask
+
+
+def refine(coarse: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> Brain:
     """Bring a coarse mask to the voxels of the volume.
 
     Parameters
     ----------
-    brain
+    coarse
         (z, y, x) mask on ``grid``.
     grid
         The coarse cubic grid.
@@ -33,36 +54,31 @@ def refine(brain: Mask, grid: Isotropic, hu: Floats, stack: Stack) -> tuple[Mask
         (z, y, x) Hounsfield units, on ``stack``.
     stack
         Geometry of ``hu``.
-
-    Returns
-    -------
-    tuple of ndarray
-        Two of bool and the shape of ``hu``: the brain, one connected part; and the brain without the rim of voxels that
-        hold some bone, which would look like blood in the image.
     """
-    mask, clean = np.zeros((2, *hu.shape), dtype=np.bool_)
     # One field for two: 0..1 across the edge of the coarse mask, 1..2 across the edge of what lies deep in it.
-    field = brain.astype(np.float32) + erode(brain, DEEP_CELLS)
+    field = coarse.astype(np.float32) + erode(coarse, DEEP_CELLS)
     levels = interpolate_axis(field, 0, (stack.offsets - grid.start[0]) / grid.step)
-    gaps = np.gradient(stack.offsets)
     seeded = levels >= SEED
-    rims = np.maximum(RIM_MM, RIM_SHARE * gaps)
-    rows, columns = (_pixels(seeded, axis, grid, stack, rims, hu.shape[axis]) for axis in (1, 2))
     found = np.flatnonzero(seeded.any(axis=(1, 2)))
+    if not len(found):
+        return Brain(np.s_[:0, :0, :0], *np.zeros((2, 0, 0, 0), dtype=np.bool_))
+    rims = np.maximum(RIM_MM, RIM_SHARE * np.gradient(stack.offsets))
+    rows, columns = (_pixels(seeded, axis, grid, stack, rims, hu.shape[axis]) for axis in (1, 2))
+    near = [slice(int(each[found, 0].min()), int(each[found, 1].max())) for each in (rows, columns)]
+    box = (slice(int(found[0]), int(found[-1]) + 1), near[0], near[1])
+    mask, clean = np.zeros((2, *hu[box].shape), dtype=np.bool_)
     for z in found:
         weight = levels[z]
         # Along the rows first, while there are few of them.
         for axis, span, first in ((1, columns[z], stack.u0[z]), (0, rows[z], stack.v0[z])):
             places = first + np.arange(*span) * stack.spacing[axis]
             weight = interpolate_axis(weight, axis, (places - grid.start[axis + 1]) / grid.step)
-        box = np.s_[z, slice(*rows[z]), slice(*columns[z])]
-        mask[box], clean[box] = _refine_slice(weight, hu[box], stack.spacing, float(rims[z]))
-    if not len(found):
-        return mask, clean
-    near = np.s_[:, *(slice(pixels[found, 0].min(), pixels[found, 1].max()) for pixels in (rows, columns))]
-    mask[near] = _without_islands(mask[near], stack.spacing)
-    clean[near] &= mask[near]
-    return mask, clean
+        place = (z - box[0].start, slice(*(rows[z] - box[1].start)), slice(*(columns[z] - box[2].start)))
+        pixels = hu[z, slice(*rows[z]), slice(*columns[z])]
+        mask[place], clean[place] = _refine_slice(weight, pixels, stack.spacing, float(rims[z]))
+    mask = _without_islands(mask, stack.spacing)
+    clean &= mask
+    return Brain(box, mask, clean)
 
 
 def _pixels(
@@ -80,27 +96,17 @@ def _pixels(
 
 def _refine_slice(weight: Floats, hu: Floats, spacing: tuple[float, float], rim_mm: float) -> tuple[Mask, Mask]:
     """One slice's two masks: the coarse mask without its bone, grown within soft tissue as far as the bone."""
-    soft = (_sum_of_neighbors(hu) > 9 * LEAST_HU) & (hu < MOST_HU)
-    grown = _grow(weight >= SEED, soft, round(REACH_MM / spacing[0]))
+    bits = Bits(hu.shape)
+    soft = bits.pack((_sum_of_neighbors(hu) > 9 * LEAST_HU) & (hu < MOST_HU))
+    grown = bits.pack(weight >= SEED) & soft
+    for _ in range(round(REACH_MM / spacing[0])):
+        grown = bits.grow(grown, soft)
     # Only into what is part bone: beyond a thin plate of it lie orbits and sinuses.
-    shared = (hu >= MOST_HU) & (hu < RIM_HU)
-    rimmed = _grow(grown, grown | shared, round(rim_mm / spacing[0]))
-    deep = weight >= 1.5
-    return rimmed | deep, grown | deep
-
-
-def _grow(mask: Mask, allowed: Mask, rounds: int) -> Mask:
-    """Grow within what is allowed, in each round by the pixels that share an edge with the mask."""
-    width = mask.shape[1] + 1
-    # An empty column parts the rows: then every step is one operation on flat arrays.
-    within, grown = (np.pad(each, ((0, 0), (0, 1))).ravel() for each in (allowed, mask & allowed))
-    for _ in range(rounds):
-        before = grown.copy()
-        for step in (1, width):
-            grown[step:] |= before[:-step]
-            grown[:-step] |= before[step:]
-        grown &= within
-    return grown.reshape(-1, width)[:, :-1]
+    rimmed, allowed = grown, grown | bits.pack((hu >= MOST_HU) & (hu < RIM_HU))
+    for _ in range(round(rim_mm / spacing[0])):
+        rimmed = bits.grow(rimmed, allowed)
+    deep = bits.pack(weight >= 1.5)
+    return bits.mask(rimmed | deep), bits.mask(grown | deep)
 
 
 def _without_islands(mask: Mask, spacing: tuple[float, float]) -> Mask:
@@ -112,7 +118,10 @@ def _without_islands(mask: Mask, spacing: tuple[float, float]) -> Mask:
 
 def _sum_of_neighbors(hu: Floats) -> Floats:
     """Sums over 3 x 3 pixels, of which those at the ends count twice."""
-    padded = np.pad(hu, 1, mode="edge")
+    padded = np.empty([n + 2 for n in hu.shape], dtype=np.float32)
+    padded[1:-1, 1:-1] = hu
+    padded[0], padded[-1] = padded[1], padded[-2]
+    padded[:, 0], padded[:, -1] = padded[:, 1], padded[:, -2]
     rows = padded[:-2] + padded[1:-1]
     rows += padded[2:]
     summed = rows[:, :-2] + rows[:, 1:-1]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
+from ml.preprocessing.bits import Bits
 from ml.preprocessing.errors import NOT_A_HEAD, PreprocessingError
 from ml.preprocessing.foramen import PASSAGE_MM, Ring, find_foramen
 from ml.preprocessing.grids import (
@@ -26,7 +26,7 @@ from ml.preprocessing.grids import (
     reduced,
     thin_groups,
 )
-from ml.preprocessing.morphology import dilate, dilate_cube, fill_holes, squared_distance
+from ml.preprocessing.morphology import center_of_mass, fill_holes, squared_distance
 from ml.preprocessing.parts import parts_of
 
 STEP_MM = 2.0
@@ -95,7 +95,7 @@ def find_cavity(hu: Floats, stack: Stack) -> Cavity:
 
 def _reduce(hu: Floats, stack: Stack) -> tuple[Floats, Stack]:
     """Means over about 2 x 2 mm of each slice, and over thin slices: the low-pass filter that a coarser grid needs."""
-    box = (slice(0, len(hu)), _occupied(hu, 1), _occupied(hu, 2))
+    box = (slice(0, len(hu)), *_occupied(hu))
     hu, stack = hu[box], crop(stack, box)
     factors = (box_factor(stack.spacing[0], STEP_MM), box_factor(stack.spacing[1], STEP_MM))
     groups = thin_groups(stack.offsets, STEP_MM)
@@ -109,13 +109,17 @@ def _reduce(hu: Floats, stack: Stack) -> tuple[Floats, Stack]:
     return planes, reduced(stack, groups, factors)
 
 
-def _occupied(hu: Floats, axis: int) -> slice:
-    """The rows (axis 1) or columns that are not all air, seen at every few pixels."""
-    seen = (hu[:, ::LOOK, ::LOOK] > TISSUE_HU).any(axis=(0, 3 - axis))
-    found = np.flatnonzero(seen)
-    if not len(found):
+def _occupied(hu: Floats) -> tuple[slice, slice]:
+    """The rows and columns that are not all air, seen at every few pixels."""
+    seen: Mask = np.logical_or.reduce(hu[:, ::LOOK, ::LOOK] > TISSUE_HU, axis=0)
+    if not seen.any():
         raise PreprocessingError("not_a_head", NOT_A_HEAD)
-    return slice(max(0, (int(found[0]) - 2) * LOOK), min(hu.shape[axis], (int(found[-1]) + 3) * LOOK))
+    found = [np.flatnonzero(seen.any(axis=1 - axis)) for axis in (0, 1)]
+    rows, columns = (
+        slice(max(0, (int(each[0]) - 2) * LOOK), min(size, (int(each[-1]) + 3) * LOOK))
+        for each, size in zip(found, hu.shape[1:], strict=True)
+    )
+    return rows, columns
 
 
 def _grid_around(tissue: Mask, stack: Stack) -> Isotropic:
@@ -160,26 +164,30 @@ def _core(squares: np.ndarray) -> Mask:
 def _grow(core: Mask, wide: Mask, allowed: Mask) -> Mask:
     """Everything that hangs together with the core through passages wider than a foramen, out to the bone."""
     parts = parts_of(allowed & wide)
-    z, y, x = np.nonzero(core & allowed)
-    shared = np.bincount(parts.at(z, y, x) + 1, minlength=len(parts.sizes) + 1)[1:]
-    grown = _dilate(parts.mask(shared == shared.max()), allowed)
-    vault = slice(round(float(ndimage.center_of_mass(core)[0])), None)
+    shared = parts.shared(core & allowed)
+    bits = Bits(allowed.shape)
+    within = bits.pack(allowed)
+    grown = _grow_ball(bits, bits.pack(parts.mask(shared == shared.max())), within)
+    vault = round(center_of_mass(core)[0]) * bits.steps[0]
+    cap, roof = grown >> vault, within >> vault
     for _ in range(VAULT_ROUNDS):
-        grown[vault] = _dilate(grown[vault], allowed[vault])
-    return fill_holes(grown)
+        cap = _grow_ball(bits, cap, roof)
+    return fill_holes(bits.mask(cap << vault | grown))
 
 
-def _dilate(mask: Mask, allowed: Mask) -> Mask:
+def _grow_ball(bits: Bits, mask: int, within: int) -> int:
     """Grow by two cells (a cube, then an octahedron: nearly a ball), never through what is not allowed."""
-    return dilate(dilate_cube(mask) & allowed | mask) & allowed | mask
+    return bits.grow(bits.grow_cube(mask, within) | mask, within) | mask
 
 
 def _enclosure(brain: Mask, bone: Mask, above: Mask) -> float:
     """Share of the brain's outermost cells, away from the ends of the scan and the foramen, with bone within 8 mm."""
     inner = np.zeros_like(above)
     inner[END_CELLS:-END_CELLS] = above[: -2 * END_CELLS]
-    surface = brain & dilate(~brain) & inner
-    near_bone = bone
+    bits = Bits(brain.shape)
+    whole = bits.pack(brain)
+    surface = whole & bits.grow(bits.all ^ whole, bits.all) & bits.pack(inner)
+    near_bone = bits.pack(bone)
     for _ in range(4):
-        near_bone = dilate(near_bone)
-    return int(np.count_nonzero(surface & near_bone)) / max(int(np.count_nonzero(surface)), 1)
+        near_bone = bits.grow(near_bone, bits.all)
+    return (surface & near_bone).bit_count() / max(surface.bit_count(), 1)

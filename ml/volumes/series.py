@@ -69,7 +69,7 @@ def _read_slice(dataset: pydicom.Dataset, geometry: Geometry, out: npt.NDArray[n
         return
     low, high = padding
     if not any(_TISSUE_HU[0] < value * slope + intercept < _TISSUE_HU[1] for value in padding):
-        out[(stored >= low) & (stored <= high)] = AIR_HU
+        np.copyto(out, AIR_HU, where=(stored >= low) & (stored <= high))
 
 
 def _hounsfield_scale(dataset: pydicom.Dataset, name: str) -> tuple[float, float]:
@@ -99,10 +99,10 @@ def _stored_values(dataset: pydicom.Dataset, geometry: Geometry, name: str) -> n
     return stored
 
 
-def _padding_range(dataset: pydicom.Dataset) -> tuple[float, float] | None:
+def _padding_range(dataset: pydicom.Dataset) -> tuple[int, int] | None:
     """Return the lowest and highest stored value that mean "no image here", if the scanner says."""
     value = numbers(dataset, "PixelPaddingValue")
     if len(value) != 1:
         return None
-    limits = value + numbers(dataset, "PixelPaddingRangeLimit")
+    limits = [int(limit) for limit in (*value, *numbers(dataset, "PixelPaddingRangeLimit"))]
     return min(limits), max(limits)

@@ -108,6 +108,27 @@ def test_a_net_that_bfloat16_would_change_keeps_float32() -> None:
     assert abs(answers(fast, images)[0] - wanted).max() <= 1e-3
 
 
+@pytest.mark.parametrize("shape", [(32, 40, 48), (33, 38, 43)])
+def test_the_stem_is_computed_wherever_content_reaches(shape: Shape) -> None:
+    """Against torch's, for content in every corner, in the middle, everywhere and nowhere."""
+    net = a_net("imaging", 0, **TINY)
+    make_confident(net, brains(shape, count=4))
+    images = torch.zeros(30, *shape)
+    for image, corner in zip(images[:27], np.ndindex(3, 3, 3), strict=True):
+        place = [round(part / 2 * (side - 1)) for part, side in zip(corner, shape, strict=True)]
+        image[tuple(place)] = 1
+    images[27, 5:9, 20:23, 7], images[28] = 0.5, torch.rand(shape)
+    layers = list(net.features.maps[:4])
+    wanted = torch.cat([nn.Sequential(*layers)(image[None, None]) for image in images])
+    fast, _ = compiled(net, shape)
+    maps = fast.features.maps[0]
+    for order in (range(30), reversed(range(30))):  # nothing is left of the image before
+        for i in order:
+            found = maps._through_stem(images[i][None, None].numpy())
+            np.testing.assert_allclose(found[0], wanted[i].detach(), atol=1e-4)
+            assert images[i].any() or (found == maps._empty).all()
+
+
 def test_the_convolutions_of_torch_are_gone() -> None:
     fast, _ = compiled(a_net("fusion", 0, **TINY), SMALL)
     assert not [module for module in fast.modules() if isinstance(module, nn.Conv3d)]

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
+from ml.preprocessing.bits import Bits
 from ml.preprocessing.grids import Stack
-from ml.preprocessing.morphology import dilate, dilate_cube, erode, fill_holes, squared_distance
+from ml.preprocessing.morphology import center_of_mass, erode, fill_holes, squared_distance
 from ml.preprocessing.output import _sample_lines
 from ml.preprocessing.parts import parts_of
 
@@ -59,10 +60,14 @@ def test_planes_below_and_moments(mask):
     ours[mask] = parts.at(*np.nonzero(mask))
     touching = mask[1:] & mask[:-1]
     expected = set(zip(ours[1:][touching].tolist(), ours[:-1][touching].tolist(), strict=True))
-    assert set(parts.planes_below()) == expected
+    upper, lower = (side.tolist() for side in parts.planes_below())
+    assert set(zip(upper, lower, strict=True)) == expected
+    assert upper == sorted(upper)
     rows, columns = parts.moments()
+    assert parts.planes.tolist() == sorted(parts.planes)
     for part in range(len(parts.sizes)):
-        _, y, x = np.nonzero(ours == part)
+        z, y, x = np.nonzero(ours == part)
+        assert set(z) == {parts.planes[part]}
         assert (rows[part], columns[part]) == (y.sum(), x.sum())
 
 
@@ -83,10 +88,36 @@ def test_distances_in_pixels_that_are_not_square(mask):
     np.testing.assert_allclose(squared_distance(mask, 10_000, (64, 169)), expected, rtol=1e-6)
 
 
+@given(mask=masks, seed=st.integers(0, 9))
+def test_cells_shared_with_another_mask(mask, seed):
+    parts = parts_of(mask)
+    inner = mask & (np.random.default_rng(seed).random(mask.shape) < 0.5)
+    expected = np.bincount(parts.at(*np.nonzero(inner)), minlength=len(parts.sizes))
+    np.testing.assert_array_equal(parts.shared(inner), expected)
+
+
+@given(mask=masks)
+def test_center_of_mass_is_that_of_scipy(mask):
+    if mask.any():
+        np.testing.assert_allclose(center_of_mass(mask), ndimage.center_of_mass(mask))
+
+
+@given(mask=masks, within=st.integers(0, 9), flat=st.booleans())
+def test_growth_within_another_mask_is_that_of_scipy(mask, within, flat):
+    allowed = np.random.default_rng(within).random(mask.shape) < 0.7
+    if flat:
+        mask, allowed = mask[0], allowed[0]
+    bits = Bits(mask.shape)
+    np.testing.assert_array_equal(bits.mask(bits.pack(mask)), mask)
+    assert bits.all.bit_count() == mask.size
+    for grow, neighbors in ((bits.grow, None), (bits.grow_cube, np.ones((3,) * mask.ndim))):
+        expected = ndimage.binary_dilation(mask, neighbors)
+        np.testing.assert_array_equal(bits.mask(grow(bits.pack(mask), bits.all)), expected)
+        np.testing.assert_array_equal(bits.mask(grow(bits.pack(mask), bits.pack(allowed))), expected & allowed)
+
+
 @given(mask=masks, rounds=st.integers(1, 3))
-def test_growth_is_that_of_scipy(mask, rounds):
-    np.testing.assert_array_equal(dilate(mask), ndimage.binary_dilation(mask))
-    np.testing.assert_array_equal(dilate_cube(mask), ndimage.binary_dilation(mask, np.ones((3, 3, 3))))
+def test_erosion_and_filling_are_those_of_scipy(mask, rounds):
     np.testing.assert_array_equal(erode(mask, rounds), ndimage.binary_erosion(mask, iterations=rounds))
     np.testing.assert_array_equal(fill_holes(mask), ndimage.binary_fill_holes(mask))
 
