@@ -50,7 +50,6 @@ class CompiledMaps(nn.Module):
         stem, blocks = graphs
         self._stem = _compile(stem, "f32").create_infer_request()
         self._empty = _infer(self._stem, np.zeros((1, 1, *shape), dtype=np.float32)).copy()
-        self._maps = self._empty.copy()
         blocks.reshape(list(self._empty.shape))
         self._blocks = _compile(blocks, precision).create_infer_request()
 
@@ -62,11 +61,11 @@ class CompiledMaps(nn.Module):
     def _through_stem(self, image: Array) -> Array:
         """Compute what the content of an image reaches; all else is as in an empty image."""
         near = [_reached(image[0, 0] != 0, axis) for axis in range(3)]
-        np.copyto(self._maps, self._empty)
+        maps = self._empty.copy()
         if all(span.stop for span in near):
             inside = [slice(span.start // STRIDE, -(-span.stop // STRIDE)) for span in near]
-            self._maps[:, :, *inside] = _infer(self._stem, np.ascontiguousarray(image[:, :, *near]))
-        return self._maps
+            maps[:, :, *inside] = _infer(self._stem, np.ascontiguousarray(image[:, :, *near]))
+        return maps
 
 
 def _reached(content: NDArray[np.bool_], axis: int) -> slice:
