@@ -14,6 +14,7 @@ import torch
 
 from ml.errors import MLError
 from ml.inference import Model, load_model
+from ml.inference.engine import GRAPH_VERSION
 from ml.training import read_manifest, run_cross_validation
 from ml.training.files import file_sha256
 from tests.ml.training.factory import make_study, tiny_config
@@ -81,7 +82,7 @@ def test_same_input_same_number_in_every_process(run: tuple[Path, Path]) -> None
 
 def test_the_prediction_says_what_computed_it(model: Model) -> None:
     found = model.predict(an_image(), RECORD)
-    assert found.engine == f"openvino {version('openvino')}"
+    assert found.engine == f"openvino {version('openvino')}, graph {GRAPH_VERSION}"
     assert found.precision == ("f32", "f32")
 
 
