@@ -104,11 +104,8 @@ def compile_features(features: DenseFeatures, shape: Shape, logit: Callable[[Ten
     """
     maps = features.maps
     first = next(i for i, (name, _) in enumerate(maps.named_children()) if name.startswith("denseblock"))
-    stem, blocks, norm = (
-        maps[:first],
-        nn.Sequential(*(_pooled_first(part) for part in maps[first:-1].children())),
-        maps[-1],
-    )
+    stem, norm = maps[:first], maps[-1]
+    blocks = nn.Sequential(*(_pooled_first(part) for part in maps[first:-1].children()))
     example = torch.zeros(1, 1, *[min(shape)] * 3)
     graphs = [_graph(stem, example), _graph(blocks, stem(example))]
     if math.prod(shape) >= FEWEST_VOXELS and _computes_bf16():

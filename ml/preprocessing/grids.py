@@ -73,7 +73,8 @@ def box_factor(spacing: float, wanted: float) -> int:
 def reduce_block(plane: Floats, factors: tuple[int, int], operation: np.ufunc) -> Floats:
     """Join blocks of a slice's (fy, fx) pixels by an operation such as ``np.add``.
 
-    Rows and columns left over at the far edges are dropped (less than one block, of air).
+    Rows and columns left over at the far edges are dropped (less than one block, of air). Blocks of one pixel are the
+    slice itself, not a copy.
     """
     (fy, fx), (height, width) = factors, (n // f * f for n, f in zip(plane.shape, factors, strict=True))
     rows = reduce(operation, [plane[first:height:fy] for first in range(fy)])

@@ -32,12 +32,12 @@ def run() -> None:
         for number, dataset in enumerate(slices):
             dataset.save_as(series / f"{number:03d}.dcm", enforce_file_format=True)
         write_model(model)
-        ours, plain, whole = (_measured(side, series, model) for side in ("ours", "plain", "whole"))
+        ours, plain, converted = (_measured(side, series, model) for side in ("ours", "plain", "converted"))
     print(f"{len(slices)} slices, DenseNet-121 with random weights, one fold, {ours['engine']} {ours['precision']}")
     for step, seconds in ours["steps"].items():
         show(f"  {step}", seconds, peer=Peer("the plain one", plain["steps"][step]))
     # What the processor is worth: the target was set on one where this took 0.2 s.
-    peer = Peer("all of it in OpenVINO, bf16", whole["steps"]["network"])
+    peer = Peer("all of it in OpenVINO, bf16", converted["steps"]["network"])
     show("  network", ours["steps"]["network"], peer=peer)
     faster = plain["whole"] / ours["whole"]
     note = f"{faster:.1f} times faster, target {'met' if faster >= RATIO else 'MISSED'} ({RATIO:g})"
@@ -141,7 +141,7 @@ def _plain(series: Path, model_dir: Path) -> tuple[dict[str, Step], dict[str, An
     return {"reading": read, "preprocessing": prepare, "network": predict}, {}
 
 
-def _whole(series: Path, model_dir: Path) -> tuple[dict[str, Step], dict[str, Any]]:
+def _converted(series: Path, model_dir: Path) -> tuple[dict[str, Step], dict[str, Any]]:
     """The network as OpenVINO converts it, all of it in bfloat16, whatever that does to its probabilities."""
     import torch
 
@@ -161,7 +161,7 @@ def _whole(series: Path, model_dir: Path) -> tuple[dict[str, Step], dict[str, An
 
 def main(side: str, series: Path, model: Path) -> None:
     """Print the medians of one side as JSON."""
-    steps, facts = {"ours": _ours, "plain": _plain, "whole": _whole}[side](series, model)
+    steps, facts = {"ours": _ours, "plain": _plain, "converted": _converted}[side](series, model)
     times: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(-2, REPEATS):
         value: Any = series
