@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from apps.core import store
 from apps.imaging.models import Series
+from ml.arrays import from_npz
 
 Labels = npt.NDArray[np.uint8]
 
@@ -21,15 +22,12 @@ def pack(labels: Labels, series: Series) -> bytes:
 
 def load(name: str, count: int) -> Labels:
     """Return the labels (z, y, x) of a stored file of `count` slices, foot to head."""
-    with np.load(BytesIO(store.get(name))) as archive:
-        return np.stack([archive[slice_key(index)] for index in range(count)])
+    return np.stack(from_npz(store.get(name), [slice_key(index) for index in range(count)]))
 
 
 def load_slice(name: str, index: int) -> Labels:
     """Return the labels (y, x) on one slice, counted from the foot."""
-    with np.load(BytesIO(store.get(name))) as archive:
-        labels: Labels = archive[slice_key(index)]
-    return labels
+    return from_npz(store.get(name), [slice_key(index)])[0]
 
 
 def slice_key(index: int) -> str:

@@ -4,7 +4,6 @@ So they can be computed again at any time.
 """
 
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +20,7 @@ from apps.experiments.services import model_folder
 from apps.imaging import geometry
 from apps.predictions.models import Explanation, Prediction
 from ml import explanation, inference
+from ml.arrays import from_npy
 
 if TYPE_CHECKING:
     from ml.training.config import Arm
@@ -58,8 +58,7 @@ def map_on_slices(row: Explanation, found: npt.NDArray[np.float32]) -> npt.NDArr
 
 
 def _image(tensor: str) -> npt.NDArray[np.float16]:
-    image: npt.NDArray[np.float16] = np.load(BytesIO(store.get(tensor)))
-    return image
+    return from_npy(store.get(tensor))
 
 
 def _record(row: Prediction | Explanation) -> dict[str, Value]:

@@ -11,6 +11,7 @@ from apps.annotation.files import slice_key
 from apps.annotation.models import Mask
 from apps.annotation.selectors import load_slice_hematoma
 from apps.core import store
+from ml.arrays import from_npz
 
 Levels = npt.NDArray[np.uint8]
 
@@ -37,15 +38,12 @@ def shares_of(levels: npt.NDArray[np.float32], extents: npt.NDArray[np.float64])
 
 def load_slice(file: str, index: int) -> Levels:
     """Return one slice of a map, counted from the foot; only that one is unpacked."""
-    with np.load(BytesIO(store.get(file))) as archive:
-        levels: Levels = archive[slice_key(index)]
-    return levels
+    return from_npz(store.get(file), [slice_key(index)])[0]
 
 
 def load_map(file: str) -> Levels:
     """Return a whole map (slices, rows, columns), foot to head."""
-    with np.load(BytesIO(store.get(file))) as archive:
-        return np.stack([archive[key] for key in sorted(archive)])
+    return np.stack(from_npz(store.get(file)))
 
 
 def draw(levels: Levels, mask: Mask | None, index: int) -> bytes:

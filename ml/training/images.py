@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ml.arrays import from_npy
 from ml.errors import MLError
 from ml.training.files import file_sha256, write_bytes
 from ml.training.manifest import Case
@@ -116,7 +117,7 @@ def as_input(images: Tensor, device: torch.device) -> Tensor:
 
 def _load(path: Path, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.floating]]:
     try:
-        image = np.load(path, allow_pickle=False)
+        image = from_npy(path.read_bytes())
     except (OSError, ValueError) as error:
         raise MLError("bad_image", f"The image of case {number} cannot be read; preprocess it again.") from error
     floating = image.ndim == 3 and image.dtype in (np.float16, np.float32)
@@ -127,4 +128,4 @@ def _load(path: Path, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.fl
             f"The image of case {number} is not a three-dimensional array of float16 or float32 values from 0 to 1; "
             "preprocess it again.",
         )
-    return np.asarray(image)
+    return image
