@@ -55,7 +55,7 @@ check: lint types fast
 # The second part is about SQLite: what asks no database, or only who may come in, has been seen in the first.
 SEEN := tests/ml tests/test_docs.py tests/test_layout.py tests/test_urls.py tests/crf/redcap tests/imaging/deidentification
 test: setup system lint types
-	$(BIN)/python -m tests.services.with_servers $(BIN)/pytest -n 2 --dist loadfile tests
+	$(BIN)/python -m tests.services.with_servers $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests
 	$(BIN)/pytest -q -n 2 -m "not browser and not services and not slow" $(SEEN:%=--ignore=%) tests
 
 bench: setup system

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ml.training.config import Arm
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)  # twenty-five networks of full size hold gigabytes
 def _load(folder: Path, digest: str) -> "inference.Model":
     model = inference.load_model(folder)
     if model.digest != digest:

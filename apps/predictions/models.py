@@ -26,7 +26,7 @@ class Prediction(models.Model):
     missing = models.JSONField(default=list)
     # The stored image that was used; the series may be preprocessed anew by a later version of the program.
     tensor = models.CharField(max_length=80, blank=True)
-    # What computed it, such as "openvino 2026.4.1, graph 2, bf16": another engine's digits differ in the fourth place.
+    # What computed it, such as "openvino 2026.4.1, graph 3, bf16": another engine's digits differ in the fourth place.
     engine = models.CharField(max_length=80, blank=True)
 
     class Meta:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ml.inference import engine
 from ml.inference.engine import Shape, compile_features
+from ml.inference.graph import graph_of
 from ml.nets import FusionNet, ImagingNet
 from ml.training.arms import forward
 from ml.training.config import Arm
@@ -43,9 +44,9 @@ def answers(net: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor | None]
     return torch.sigmoid(torch.cat([logit for logit, _ in found]).double()), [gate for _, gate in found]
 
 
-def compiled(net: nn.Module, shape: Shape) -> tuple[nn.Module, str]:
+def compiled(net: nn.Module, shape: Shape, *, keep: bool = True) -> tuple[nn.Module, str]:
     other = copy.deepcopy(net)
-    precision = compile_features(other.features, shape, lambda image: forward(other, image, CLINICAL)[0])
+    precision = compile_features(other.features, shape, lambda image: forward(other, image, CLINICAL)[0], keep=keep)
     return other, precision
 
 
@@ -87,7 +88,7 @@ def test_equal_to_torch(arm: Arm, seed: int, shape: Shape, confident: bool) -> N
 def test_densenet121_at_full_size_is_equal_to_torch(arm: Arm) -> None:
     net, images = a_net(arm, seed=3), brains(FULL, count=2)
     wanted, _ = answers(net, images)
-    (fast, precision), (again, _) = compiled(net, FULL), compiled(net, FULL)
+    (fast, precision), (again, _) = compiled(net, FULL), compiled(net, FULL, keep=False)
     found, _ = answers(fast, images)
     assert abs(found - wanted).max() <= 1e-3
     assert found.equal(answers(again, images)[0])
@@ -135,6 +136,41 @@ def test_the_stem_is_computed_wherever_content_reaches(shape: Shape) -> None:
         found = maps._through_stem(images[i][None, None].numpy())
         np.testing.assert_allclose(found[0], wanted[i], atol=1e-4)
     np.testing.assert_array_equal(maps._through_stem(images[-1][None, None].numpy()), maps._empty)
+
+
+@pytest.mark.slow
+def test_one_of_many_networks_gives_the_memory_of_its_layers_back() -> None:
+    """By the resident memory of a process, in MiB; the layers of a DenseNet-121 at full size need about 230."""
+    script = """
+import sys, torch
+from ml.inference.engine import compile_features
+from ml.nets import ImagingNet
+net = ImagingNet().eval()
+compile_features(net.features, (80, 192, 192), net, keep=sys.argv[1] == "keep")
+with torch.inference_mode():
+    net(torch.rand(1, 1, 80, 192, 192))
+print(int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20)
+"""
+    kept, given_back = (
+        float(
+            subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", script, how], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for how in ("keep", "give back")
+    )
+    assert kept - given_back > 100
+
+
+def test_a_layer_that_no_densenet_has_is_refused() -> None:
+    for layer in (
+        nn.Conv3d(1, 2, 3),
+        nn.Conv3d(2, 2, 3, groups=2, bias=False),
+        nn.MaxPool3d(2, ceil_mode=True),
+        nn.GELU(),
+    ):
+        with pytest.raises(TypeError, match="no layer of a DenseNet"):
+            graph_of(nn.Sequential(nn.ReLU(), layer), 2)
 
 
 def test_the_convolutions_of_torch_are_gone() -> None:

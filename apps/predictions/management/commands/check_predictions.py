@@ -26,7 +26,7 @@ class Command(BaseCommand):
             rows = rows.filter(experiment=experiment)
         same = 0
         problems = []
-        for prediction in rows.order_by("pk"):
+        for prediction in rows.order_by("experiment", "pk"):  # one model is open at a time
             problem = _problem(prediction)
             same += not problem
             if problem:
