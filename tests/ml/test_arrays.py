@@ -45,6 +45,7 @@ def eager_collector() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     gc.set_threshold(*threshold)
+    gc.unfreeze()
     sys.setswitchinterval(interval)
 
 
